@@ -1,0 +1,45 @@
+//! `cargo xtask`: the build system of ic-rescue, in Rust so that a machine with cargo needs nothing else.
+//!
+//! Verbs: `demo` (a whole rescue, narrated), `test` (every test of the workspace), `wasm` (the canister
+//! modules), `lint` (rustfmt and clippy). It builds and runs; it never talks to a network of its own.
+
+use std::process::ExitCode;
+
+mod cargo;
+mod demo;
+mod lint;
+mod test;
+mod toolchain;
+mod wasm;
+
+const USAGE: &str = "\
+cargo xtask <verb>
+
+  demo            build everything, break a canister on a local network and rescue it
+  test [ARGS…]    run every test of the workspace; ARGS go to `cargo test`
+  wasm            build the canister modules into target/wasm
+  lint            rustfmt --check and clippy with -D warnings
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next();
+    let rest: Vec<String> = args.collect();
+    let outcome = match verb.as_deref() {
+        Some("demo") => demo::run(),
+        Some("test") => test::run(&rest),
+        Some("wasm") => wasm::build_all().map(|modules| wasm::print(&modules)),
+        Some("lint") => lint::run(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
