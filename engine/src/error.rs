@@ -1,0 +1,438 @@
+//! Why a module is refused or a message fails, with the Internet Computer's texts and code names.
+//!
+//! `Display` gives the whole text that follows "Error from Canister …: ", help included;
+//! [`ExecutionError::description`] gives it without help, as logs and nested errors show it.
+
+use std::fmt;
+
+const TOOLCHAIN_HELP: &str = "If you are running this canister in a test environment (e.g., dfx), \
+     make sure the test environment is up to date. Otherwise, this is likely an error with the \
+     compiler/CDK toolchain being used to build the canister. Please report the error to IC devs \
+     on the forum: https://forum.dfinity.org and include which language/CDK was used to create \
+     the canister.";
+
+const INTERNAL_HELP: &str = "This is an internal error on the IC. Please report it to IC devs on \
+     the forum: https://forum.dfinity.org";
+
+/// What follows the description: a suggestion with a link, or a fixed sentence, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    None,
+    Toolchain,
+    Internal,
+    /// Suggestion and anchor in the execution errors reference.
+    User(String, &'static str),
+}
+
+impl Help {
+    pub(crate) fn user(suggestion: impl Into<String>, anchor: &'static str) -> Self {
+        Self::User(suggestion.into(), anchor)
+    }
+}
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Toolchain => f.write_str(TOOLCHAIN_HELP),
+            Self::Internal => f.write_str(INTERNAL_HELP),
+            Self::User(suggestion, anchor) => write!(
+                f,
+                "{suggestion} See documentation: \
+                 https://internetcomputer.org/docs/current/references/execution-errors#{anchor}"
+            ),
+        }
+    }
+}
+
+/// A canister module that cannot be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleError {
+    pub(crate) code: &'static str,
+    pub(crate) description: String,
+    pub(crate) help: Help,
+}
+
+impl ModuleError {
+    /// A module that breaks a validation rule.
+    pub(crate) fn invalid(rule: impl fmt::Display, help: Help) -> Self {
+        Self {
+            code: "CanisterInvalidWasm",
+            description: format!("Canister's Wasm module is not valid: {rule}"),
+            help,
+        }
+    }
+
+    /// A module that validates but cannot be prepared for execution.
+    pub(crate) fn instrumentation(reason: impl fmt::Display, help: Help) -> Self {
+        Self {
+            code: "CanisterInvalidWasm",
+            description: format!("Could not instrument wasm module of canister: {reason}"),
+            help,
+        }
+    }
+
+    /// A module the WebAssembly engine refuses.
+    pub(crate) fn engine(reason: impl fmt::Display) -> Self {
+        Self {
+            code: "CanisterWasmEngineError",
+            description: format!("Canister encountered a Wasm engine error: {reason}"),
+            help: Help::None,
+        }
+    }
+
+    /// Name of the error code, as in `CanisterInvalidWasm`.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The text without help.
+    pub fn description(&self) -> String {
+        self.description.clone()
+    }
+}
+
+impl std::error::Error for ModuleError {}
+
+impl fmt::Display for ModuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_with_help(f, &self.description, &self.help)
+    }
+}
+
+fn write_with_help(f: &mut fmt::Formatter<'_>, description: &str, help: &Help) -> fmt::Result {
+    match help {
+        Help::None => f.write_str(description),
+        help => write!(f, "{description}.\n{help}"),
+    }
+}
+
+/// Why WebAssembly code was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrapCode {
+    /// Recursion too deep.
+    StackOverflow,
+    /// Access beyond the heap.
+    HeapOutOfBounds,
+    /// Access beyond stable memory.
+    StableMemoryOutOfBounds,
+    /// 32-bit stable memory function on a memory beyond 4 GiB.
+    StableMemoryTooBigFor32Bit,
+    /// Integer division by zero.
+    IntegerDivByZero,
+    /// `unreachable`.
+    Unreachable,
+    /// Access beyond a table.
+    TableOutOfBounds,
+    /// 64-bit cycles function on an amount beyond 2^64.
+    CyclesAmountTooBigFor64Bit,
+    /// Anything else: float conversion, signed division overflow.
+    Other,
+}
+
+impl fmt::Display for TrapCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StackOverflow => "stack overflow",
+            Self::HeapOutOfBounds => "heap out of bounds",
+            Self::StableMemoryOutOfBounds => "stable memory out of bounds",
+            Self::StableMemoryTooBigFor32Bit => {
+                "32 bit stable memory api used on a memory larger than 4GB"
+            }
+            Self::IntegerDivByZero => "integer division by 0",
+            Self::Unreachable => "unreachable",
+            Self::TableOutOfBounds => "table out of bounds",
+            Self::CyclesAmountTooBigFor64Bit => "cycles amount exceeds 64-bit representation",
+            Self::Other => "unknown",
+        })
+    }
+}
+
+/// Why a message failed. Variants and texts are the Internet Computer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecutionError {
+    /// The module has no such method.
+    MethodNotFound {
+        /// "update", "query", "composite_query" or "system".
+        kind: &'static str,
+        /// Method name.
+        name: String,
+    },
+    /// A callback names a function outside table 0.
+    FunctionNotFound {
+        /// Index into table 0.
+        function: u64,
+    },
+    /// The system API was used against its contract, presumably by a toolchain.
+    ToolchainContractViolation {
+        /// What was violated.
+        error: String,
+    },
+    /// The system API was used against its contract.
+    UserContractViolation {
+        /// What was violated.
+        error: String,
+        /// What to do about it; may be empty.
+        suggestion: String,
+        /// Anchor in the execution errors reference; may be empty.
+        anchor: &'static str,
+    },
+    /// Too many instructions.
+    InstructionLimitExceeded {
+        /// The limit, in instructions.
+        limit: u64,
+    },
+    /// The module is refused.
+    InvalidModule(ModuleError),
+    /// The code trapped.
+    Trapped {
+        /// Why.
+        code: TrapCode,
+        /// Function names, innermost first; `None` without a name section.
+        backtrace: Option<Vec<String>>,
+    },
+    /// The code called `ic0.trap`.
+    CalledTrap {
+        /// Its message.
+        message: String,
+        /// Function names, innermost first; `None` without a name section.
+        backtrace: Option<Vec<String>>,
+    },
+    /// The canister has no code. Never given by the engine; here for its text.
+    WasmModuleNotFound,
+    /// Memory could not grow.
+    OutOfMemory,
+    /// Bytes that are no principal.
+    InvalidPrincipalId,
+    /// More cycles used than the canister has.
+    InsufficientCycles {
+        /// The text, canister named.
+        message: String,
+    },
+    /// A callback failed, then its cleanup callback. Built by the caller of the engine.
+    Cleanup {
+        /// The callback's failure.
+        callback: Box<ExecutionError>,
+        /// The cleanup callback's failure.
+        cleanup: Box<ExecutionError>,
+    },
+    /// The WebAssembly engine failed.
+    WasmEngine {
+        /// Its words.
+        message: String,
+    },
+    /// Too much stable memory accessed in one message.
+    MemoryAccessLimitExceeded {
+        /// Which limit.
+        message: String,
+    },
+    /// The heap is above `wasm_memory_limit`.
+    WasmMemoryLimitExceeded {
+        /// Heap size the message wanted, bytes.
+        bytes: u64,
+        /// The limit, bytes.
+        limit: u64,
+    },
+    /// A kept heap does not fit the declared maximum of the module's memory.
+    HeapExceedsDeclaredMaximum {
+        /// Pages of the kept heap.
+        pages: u64,
+        /// Pages the module allows.
+        maximum_pages: u64,
+    },
+    /// `env_var_name_*` beyond the last variable.
+    EnvironmentVariableIndexOutOfBounds {
+        /// The index asked for.
+        index: u64,
+        /// How many variables there are.
+        length: usize,
+    },
+    /// `env_var_value_*` of an unknown name.
+    EnvironmentVariableNotFound {
+        /// The name asked for.
+        name: String,
+    },
+}
+
+impl ExecutionError {
+    /// A trap without backtrace.
+    pub(crate) fn trap(code: TrapCode) -> Self {
+        Self::Trapped {
+            code,
+            backtrace: None,
+        }
+    }
+
+    /// Name of the error code, as in `CanisterCalledTrap`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MethodNotFound { .. } => "CanisterMethodNotFound",
+            Self::FunctionNotFound { .. } => "CanisterFunctionNotFound",
+            Self::ToolchainContractViolation { .. }
+            | Self::UserContractViolation { .. }
+            | Self::InvalidPrincipalId
+            | Self::InsufficientCycles { .. }
+            | Self::EnvironmentVariableIndexOutOfBounds { .. }
+            | Self::EnvironmentVariableNotFound { .. } => "CanisterContractViolation",
+            Self::InstructionLimitExceeded { .. } => "CanisterInstructionLimitExceeded",
+            Self::InvalidModule(error) => error.code(),
+            Self::Trapped { .. } => "CanisterTrapped",
+            Self::CalledTrap { .. } => "CanisterCalledTrap",
+            Self::WasmModuleNotFound => "CanisterWasmModuleNotFound",
+            Self::OutOfMemory | Self::HeapExceedsDeclaredMaximum { .. } => "CanisterOutOfMemory",
+            Self::Cleanup { callback, .. } => callback.code(),
+            Self::WasmEngine { .. } => "CanisterWasmEngineError",
+            Self::MemoryAccessLimitExceeded { .. } => "CanisterMemoryAccessLimitExceeded",
+            Self::WasmMemoryLimitExceeded { .. } => "CanisterWasmMemoryLimitExceeded",
+        }
+    }
+
+    /// The text without help.
+    pub fn description(&self) -> String {
+        match self {
+            Self::MethodNotFound { kind, name } => {
+                format!("Canister has no {kind} method '{name}'.")
+            }
+            Self::FunctionNotFound { function } => format!(
+                "Canister requested to invoke a non-existent Wasm function {function} from table 0"
+            ),
+            Self::ToolchainContractViolation { error }
+            | Self::UserContractViolation { error, .. } => {
+                format!("Canister violated contract: {error}")
+            }
+            Self::InstructionLimitExceeded { limit } => format!(
+                "Canister exceeded the limit of {limit} instructions for single message execution."
+            ),
+            Self::InvalidModule(error) => error.description(),
+            Self::Trapped { code, backtrace } => {
+                format!("Canister trapped: {code}{}", backtrace_text(backtrace))
+            }
+            Self::CalledTrap { message, backtrace } => format!(
+                "Canister called `ic0.trap` with message: '{message}'{}",
+                backtrace_text(backtrace)
+            ),
+            Self::WasmModuleNotFound => "Attempted to execute a message, but the canister \
+                contains no Wasm module."
+                .to_string(),
+            Self::OutOfMemory => "Canister cannot grow its memory usage.".to_string(),
+            Self::InvalidPrincipalId => "Canister provided invalid principal id".to_string(),
+            Self::InsufficientCycles { message } => message.clone(),
+            Self::Cleanup { callback, cleanup } => format!(
+                "{}\n\ncall_on_cleanup also failed:\n\n{}",
+                callback.description(),
+                cleanup.description()
+            ),
+            Self::WasmEngine { message } => {
+                format!("Canister encountered a Wasm engine error: {message}")
+            }
+            Self::MemoryAccessLimitExceeded { message } => {
+                format!("Canister exceeded memory access limits: {message}")
+            }
+            Self::WasmMemoryLimitExceeded { bytes, limit } => format!(
+                "Canister exceeded its current Wasm memory limit of {limit} bytes. \
+                 The peak Wasm memory usage was {bytes} bytes. \
+                 If the canister reaches 4GiB, then it may stop functioning and may become \
+                 unrecoverable. Please reach out to the canister owner to investigate the reason \
+                 for the increased memory usage. It might be necessary to move data from the Wasm \
+                 memory to the stable memory. If such high Wasm memory usage is expected and \
+                 safe, then the developer can increase the Wasm memory limit in the canister \
+                 settings."
+            ),
+            Self::HeapExceedsDeclaredMaximum {
+                pages,
+                maximum_pages,
+            } => format!(
+                "Failed to grow wasm memory: the heap of {pages} pages exceeds module's declared \
+                 maximum of {maximum_pages} pages"
+            ),
+            Self::EnvironmentVariableIndexOutOfBounds { index, length } => format!(
+                "Environment variable index {index} is out of bounds. The number of environment \
+                 variables is {length}."
+            ),
+            Self::EnvironmentVariableNotFound { name } => {
+                format!("Environment variable {name} not found.")
+            }
+        }
+    }
+
+    fn help(&self) -> Help {
+        match self {
+            Self::FunctionNotFound { .. }
+            | Self::ToolchainContractViolation { .. }
+            | Self::InvalidPrincipalId => Help::Toolchain,
+            Self::MethodNotFound { .. } => Help::user(
+                "Check that the method being called is exported by the target canister.",
+                "method-not-found",
+            ),
+            Self::InstructionLimitExceeded { .. } => Help::user(
+                "Try optimizing this method to consume fewer instructions or split the work \
+                 across multiple messages.",
+                "instruction-limit-exceeded",
+            ),
+            Self::Trapped { .. } => Help::user(HANDLE_FAILURES, "trapped"),
+            Self::CalledTrap { .. } => Help::user(HANDLE_FAILURES, "trapped-explicitly"),
+            Self::WasmModuleNotFound => Help::user(
+                "Please install code to this canister before calling it.",
+                "wasm-module-not-found",
+            ),
+            Self::OutOfMemory | Self::HeapExceedsDeclaredMaximum { .. } => Help::user(
+                "Check the canister's memory usage against its allocation and the system wide \
+                 limits to determine why more memory cannot be allocated.",
+                "out-of-memory",
+            ),
+            Self::MemoryAccessLimitExceeded { .. } => Help::user(
+                "Try optimizing the use of stable memory so that individual messages don't need \
+                 to access as much stable memory.",
+                "memory-access-limit-exceeded",
+            ),
+            Self::WasmMemoryLimitExceeded { .. } => Help::user(
+                "Try checking the canister for a possible memory leak or modifying it to use \
+                 more stable memory instead of Wasm memory.",
+                "wasm-memory-limit-exceeded",
+            ),
+            Self::UserContractViolation {
+                suggestion, anchor, ..
+            } => match (suggestion.is_empty(), *anchor) {
+                (true, _) => Help::None,
+                (false, anchor) => Help::user(suggestion.clone(), anchor),
+            },
+            Self::InvalidModule(error) => error.help.clone(),
+            Self::InsufficientCycles { .. }
+            | Self::Cleanup { .. }
+            | Self::WasmEngine { .. }
+            | Self::EnvironmentVariableIndexOutOfBounds { .. }
+            | Self::EnvironmentVariableNotFound { .. } => Help::None,
+        }
+    }
+}
+
+const HANDLE_FAILURES: &str = "Consider gracefully handling failures from this canister or \
+     altering the canister to handle exceptions.";
+
+fn backtrace_text(backtrace: &Option<Vec<String>>) -> String {
+    match backtrace {
+        None => String::new(),
+        Some(names) => {
+            let mut text = "\nCanister Backtrace:\n".to_string();
+            for name in names {
+                text.push_str(name);
+                text.push('\n');
+            }
+            text
+        }
+    }
+}
+
+impl std::error::Error for ExecutionError {}
+
+impl fmt::Display for ExecutionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_with_help(f, &self.description(), &self.help())
+    }
+}
+
+impl From<ModuleError> for ExecutionError {
+    fn from(error: ModuleError) -> Self {
+        Self::InvalidModule(error)
+    }
+}
