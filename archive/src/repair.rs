@@ -1,0 +1,86 @@
+//! Repairs what the directory itself can repair: manifest, copy, checksums and digests files.
+//!
+//! Images are repaired by writing again into them: [`reopen`] gives a damaged image its partial name back,
+//! so that the bad chunks can be fetched and the image sealed as when it was first made.
+
+use crate::digests::ChunkDigests;
+use crate::error::ArchiveError;
+use crate::files::write_atomic;
+use crate::lock::{Exclusive, Guard};
+use crate::manifest::Manifest;
+use crate::memory::Memory;
+use crate::open::read_digests;
+use crate::sums;
+use crate::verify::{Remedy, Report, check_manifest};
+use crate::write::ImageWriter;
+
+/// Rebuilds every small file that `report` says can be rebuilt, and returns their names.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn rebuild(lock: &Exclusive, report: &Report) -> Result<Vec<String>, ArchiveError> {
+    let layout = lock.layout();
+    let (manifest, json) = check_manifest(layout, &mut Report::default())?;
+    let mut rebuilt: Vec<String> = Vec::new();
+    for finding in report
+        .findings
+        .iter()
+        .filter(|f| f.remedy == Remedy::Rebuild)
+    {
+        if rebuilt.contains(&finding.file) {
+            continue;
+        }
+        let path = layout.root().join(&finding.file);
+        let memory = Memory::ALL
+            .into_iter()
+            .find(|memory| path == layout.digests(*memory));
+        match memory {
+            Some(memory) => write_atomic(&path, &image_digests(lock, &manifest, memory)?)?,
+            None if path == layout.sums() => {
+                write_atomic(&path, sums::render(layout, &manifest, &json).as_bytes())?;
+            }
+            None if path == layout.manifest() || path == layout.manifest_copy() => {
+                write_atomic(&path, &json)?;
+            }
+            None => continue,
+        }
+        rebuilt.push(finding.file.clone());
+    }
+    Ok(rebuilt)
+}
+
+/// Opens a finished image for writing again. It has its partial name until it is sealed.
+///
+/// # Errors
+/// [`ArchiveError::RootMismatch`] when the digests file is damaged: rebuild it first.
+pub fn reopen(
+    lock: &Exclusive,
+    manifest: &Manifest,
+    memory: Memory,
+) -> Result<ImageWriter, ArchiveError> {
+    let digests = read_digests(lock.layout(), manifest, memory)?;
+    ImageWriter::open(lock.layout(), digests)
+}
+
+/// The digests of an image as it lies on disk.
+fn image_digests(
+    lock: &Exclusive,
+    manifest: &Manifest,
+    memory: Memory,
+) -> Result<Vec<u8>, ArchiveError> {
+    let size_bytes = manifest.memory(memory).map_or(0, |entry| entry.size_bytes);
+    let path = lock.layout().image(memory);
+    let file = std::fs::File::open(&path).map_err(|source| ArchiveError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let digests: ChunkDigests = crate::open::hash_image(
+        &file,
+        &path,
+        memory,
+        size_bytes,
+        manifest.chunk_len_bytes,
+        &mut |_| {},
+    )?;
+    Ok(digests.to_raw())
+}
