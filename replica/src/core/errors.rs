@@ -1,0 +1,1 @@
+//! Error codes and the exact texts that go with them.
