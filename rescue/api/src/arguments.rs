@@ -52,7 +52,7 @@ pub struct Plan {
 }
 
 /// What becomes of the Wasm heap when a module is installed by an upgrade.
-#[derive(CandidType, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(CandidType, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeapChoice {
     /// `wasm_memory_persistence = keep`: the heap stays; the new module must carry the marker.
     Keep,
@@ -74,7 +74,7 @@ pub struct SwapArgs {
 }
 
 /// What becomes of the patient's memories in a swap.
-#[derive(CandidType, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(CandidType, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SwapMemories {
     /// Upgrade that keeps the heap and stable memory.
     Keep,
