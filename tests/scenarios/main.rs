@@ -1,0 +1,10 @@
+//! Scenarios: whole stories on a network, named as facts.
+//!
+//! They run on whatever server `POCKET_IC_BIN` names; none may depend on which one it is.
+
+mod bad_network;
+mod bricked_patients;
+mod real_images;
+mod refused_strangers;
+mod rescue_upgraded_in_mid_case;
+mod wrong_module_hash;

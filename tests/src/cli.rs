@@ -1,0 +1,89 @@
+//! Running `ic-rescue` as a user does: the binary, arguments, exit code, two streams.
+
+use crate::World;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// The binary: `IC_RESCUE_BIN`, or the one beside the running test.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("IC_RESCUE_BIN") {
+        return PathBuf::from(path);
+    }
+    let test = std::env::current_exe().unwrap();
+    let debug = test
+        .ancestors()
+        .find(|folder| folder.ends_with("debug"))
+        .unwrap();
+    debug.join("ic-rescue")
+}
+
+/// A command line under construction, with network and identity filled in.
+#[derive(Debug)]
+pub struct Cli {
+    args: Vec<OsString>,
+}
+
+impl Cli {
+    /// `ic-rescue VERB …`, over `network`, as the operator.
+    pub fn over(world: &World, network: &str, args: &[&dyn AsRef<OsStr>]) -> Cli {
+        let mut cli = Cli {
+            args: args.iter().map(|arg| arg.as_ref().to_owned()).collect(),
+        };
+        cli.args
+            .extend(["--network".into(), network.into(), "--identity".into()]);
+        cli.args.push(world.operator.pem_file.clone().into());
+        cli
+    }
+
+    /// `ic-rescue VERB …`, straight to the network, as the operator.
+    pub fn new(world: &World, args: &[&dyn AsRef<OsStr>]) -> Cli {
+        Cli::over(world, &world.url(), args)
+    }
+
+    /// `ic-rescue VERB …` that needs neither network nor identity.
+    pub fn offline(args: &[&dyn AsRef<OsStr>]) -> Cli {
+        Cli {
+            args: args.iter().map(|arg| arg.as_ref().to_owned()).collect(),
+        }
+    }
+
+    /// The command, for scenarios that want to kill it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command.args(&self.args);
+        command
+    }
+
+    /// Runs to the end.
+    pub fn run(&self) -> Output {
+        self.command()
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", binary().display()))
+    }
+
+    /// Runs to the end and insists on success; returns standard error, where the human text is.
+    pub fn succeed(&self) -> String {
+        let output = self.run();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success(),
+            "ic-rescue {:?} failed ({}):\n{stderr}",
+            self.args,
+            output.status
+        );
+        stderr
+    }
+
+    /// Runs to the end and insists on failure; returns standard error.
+    pub fn fail(&self) -> String {
+        let output = self.run();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success(),
+            "ic-rescue {:?} succeeded:\n{stderr}",
+            self.args
+        );
+        stderr
+    }
+}
