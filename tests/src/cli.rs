@@ -86,4 +86,14 @@ impl Cli {
         );
         stderr
     }
+
+    /// Runs to the end with its output on the terminal, and insists on success.
+    pub fn show(&self) {
+        let status = self.command().status().unwrap();
+        assert!(
+            status.success(),
+            "ic-rescue {:?} failed ({status})",
+            self.args
+        );
+    }
 }
