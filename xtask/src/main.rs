@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 mod cargo;
 mod demo;
+mod inspect;
 mod lint;
+mod pair;
 mod test;
 mod toolchain;
 mod wasm;

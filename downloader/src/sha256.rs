@@ -1,0 +1,374 @@
+//! SHA-256 of four chunks at a time, one in each 32-bit lane of a vector.
+//!
+//! Chunks are hashed independently, so four of them advance together: every operation of the
+//! algorithm (FIPS 180-4) is one vector instruction for four blocks. Constants are part of the
+//! code; the state and the message schedule live in locals.
+//!
+//! ```text
+//! chunk 0  [block][block]...[tail ‖ padding]      lane 0
+//! chunk 1  [block][block]...[tail ‖ padding]      lane 1
+//! chunk 2  [block][block]...[tail ‖ padding]      lane 2
+//! chunk 3  [block][block]...[tail ‖ padding]      lane 3
+//! ```
+//!
+//! A group of fewer than four chunks repeats its last one in the idle lanes, which costs
+//! instructions and no code. A chunk cut short at the end of memory is a group of its own, because
+//! all lanes take the same number of blocks.
+//!
+//! The heap is hashed where it lies, without a copy, and a tail is completed with its padding in
+//! vectors: nothing is written before a group's digests are.
+
+use core::cmp::min;
+
+use crate::scratch::{AT, LEN_BYTES, borrow};
+use crate::system::{Source, load128, msg_reply_data_append, stable64_read, store128};
+use crate::wasm::{
+    i8x16, i8x16_add, i8x16_eq, i8x16_lt, i8x16_shuffle, i8x16_splat, i8x16_swizzle, i32x4_shuffle,
+    u32x4, u32x4_add, u32x4_shl, u32x4_shr, u32x4_splat, v128, v128_and, v128_bitselect, v128_or,
+    v128_xor,
+};
+use wire::limits::{DIGEST_LEN_BYTES, HASH_LANES, PAGE_LEN_BYTES};
+
+/// Bytes that one step of the algorithm takes in.
+const BLOCK_LEN_BYTES: u64 = 64;
+
+/// Part of a stable chunk that is in memory at a time, a window for each lane.
+const WINDOW_LEN_BYTES: u64 = 8_192;
+/// Where the windows begin, one behind the other.
+const WINDOWS_AT: u64 = 1_024;
+
+const _: () = {
+    assert!(WINDOW_LEN_BYTES.is_multiple_of(BLOCK_LEN_BYTES));
+    assert!(WINDOWS_AT >= (AT + LEN_BYTES) as u64);
+    assert!(WINDOWS_AT + HASH_LANES * WINDOW_LEN_BYTES <= PAGE_LEN_BYTES);
+    assert!(HASH_LANES * DIGEST_LEN_BYTES <= LEN_BYTES as u64);
+};
+
+/// Round constants: the first 32 bits of the fractional parts of the cube roots of the first 64
+/// primes.
+const K: [u32; 64] = round_constants();
+/// Initial state: the same of the square roots of the first 8 primes.
+const H: [u32; 8] = initial_state();
+
+/// Appends the digests of `count` chunks to the reply. All of them begin within the memory.
+#[inline(always)]
+pub fn append_digests(
+    source: Source,
+    memory_len_bytes: u64,
+    mut offset: u64,
+    chunk_len_bytes: u64,
+    mut count: u64,
+) {
+    while count > 0 {
+        let left_bytes = memory_len_bytes - offset;
+        let mut lanes = 1;
+        let mut len_bytes = left_bytes;
+        if left_bytes >= chunk_len_bytes {
+            lanes = min(HASH_LANES, min(count, left_bytes / chunk_len_bytes));
+            len_bytes = chunk_len_bytes;
+        }
+        let group = Group {
+            offset,
+            stride_bytes: chunk_len_bytes,
+            len_bytes,
+            lanes,
+        };
+        append_group(source, memory_len_bytes, group);
+        offset = offset.wrapping_add(lanes.wrapping_mul(chunk_len_bytes));
+        count -= lanes;
+    }
+}
+
+/// Up to four chunks of one length, hashed together.
+#[derive(Clone, Copy)]
+struct Group {
+    offset: u64,
+    stride_bytes: u64,
+    len_bytes: u64,
+    lanes: u64,
+}
+
+/// Hashes a group and appends its digests.
+#[inline(always)]
+fn append_group(source: Source, memory_len_bytes: u64, group: Group) {
+    let Group {
+        offset,
+        stride_bytes,
+        len_bytes,
+        lanes,
+    } = group;
+    // How far the chunk of each lane lies behind the first; idle lanes repeat the last one.
+    let lane = |lane: u64| min(lane, lanes - 1);
+    let (lane1, lane2, lane3) = (lane(1), lane(2), lane(3));
+    let (mut p0, mut p1, mut p2, mut p3, readable_bytes) = match source {
+        Source::Stable => (0, 0, 0, 0, PAGE_LEN_BYTES),
+        Source::Heap => {
+            let at = |lane: u64| offset.wrapping_add(lane.wrapping_mul(stride_bytes)) as usize;
+            (at(0), at(lane1), at(lane2), at(lane3), memory_len_bytes)
+        }
+    };
+    // The last place where a vector can be loaded.
+    let last = (readable_bytes - 16) as usize;
+
+    let mut state = [
+        u32x4_splat(H[0]),
+        u32x4_splat(H[1]),
+        u32x4_splat(H[2]),
+        u32x4_splat(H[3]),
+        u32x4_splat(H[4]),
+        u32x4_splat(H[5]),
+        u32x4_splat(H[6]),
+        u32x4_splat(H[7]),
+    ];
+    // The padding is one byte and a length of eight.
+    let end_bytes = (len_bytes + 1 + 8).next_multiple_of(BLOCK_LEN_BYTES);
+    let mut done_bytes = 0;
+    while done_bytes < end_bytes {
+        if source == Source::Stable && done_bytes % WINDOW_LEN_BYTES == 0 && done_bytes < len_bytes
+        {
+            let part_bytes = min(WINDOW_LEN_BYTES, len_bytes - done_bytes);
+            let mut lane = 0;
+            while lane < lanes {
+                let from = offset + lane * stride_bytes + done_bytes;
+                stable64_read(WINDOWS_AT + lane * WINDOW_LEN_BYTES, from, part_bytes);
+                lane += 1;
+            }
+            let window = |lane: u64| (WINDOWS_AT + lane * WINDOW_LEN_BYTES) as usize;
+            (p0, p1, p2, p3) = (window(0), window(lane1), window(lane2), window(lane3));
+        }
+        let left_bytes = len_bytes.wrapping_sub(done_bytes) as i64;
+        done_bytes += BLOCK_LEN_BYTES;
+        let rows = if left_bytes >= BLOCK_LEN_BYTES as i64 {
+            gather(p0, p1, p2, p3, |at, _| load128(at))
+        } else {
+            gather(p0, p1, p2, p3, |at, before| {
+                piece(at, left_bytes - before, last)
+            })
+        };
+        let mut words = [u32x4_splat(0); 16];
+        let mut quarter = 0;
+        while quarter < 16 {
+            let columns = transpose([
+                rows[quarter],
+                rows[quarter + 1],
+                rows[quarter + 2],
+                rows[quarter + 3],
+            ]);
+            words[quarter] = columns[0];
+            words[quarter + 1] = columns[1];
+            words[quarter + 2] = columns[2];
+            words[quarter + 3] = columns[3];
+            quarter += 4;
+        }
+        if done_bytes == end_bytes {
+            words[14] = u32x4_splat((len_bytes >> 29) as u32);
+            words[15] = u32x4_splat((len_bytes << 3) as u32);
+        }
+        compress(&mut state, words);
+        p0 = p0.wrapping_add(BLOCK_LEN_BYTES as usize);
+        p1 = p1.wrapping_add(BLOCK_LEN_BYTES as usize);
+        p2 = p2.wrapping_add(BLOCK_LEN_BYTES as usize);
+        p3 = p3.wrapping_add(BLOCK_LEN_BYTES as usize);
+    }
+
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = state;
+    let first = transpose([s0, s1, s2, s3]);
+    let second = transpose([s4, s5, s6, s7]);
+    borrow::<8, _>(|| {
+        store128(AT, first[0]);
+        store128(AT + 16, second[0]);
+        store128(AT + 32, first[1]);
+        store128(AT + 48, second[1]);
+        store128(AT + 64, first[2]);
+        store128(AT + 80, second[2]);
+        store128(AT + 96, first[3]);
+        store128(AT + 112, second[3]);
+        msg_reply_data_append(AT, (lanes * DIGEST_LEN_BYTES) as usize);
+    });
+}
+
+/// A block of each lane, quarter by quarter. `load` is given an address and how many bytes of the
+/// block lie before it.
+#[inline(always)]
+fn gather(
+    p0: usize,
+    p1: usize,
+    p2: usize,
+    p3: usize,
+    load: impl Fn(usize, i64) -> v128,
+) -> [v128; 16] {
+    core::array::from_fn(|index| {
+        let before = 16 * (index / 4);
+        let block = [p0, p1, p2, p3][index % 4];
+        load(block.wrapping_add(before), before as i64)
+    })
+}
+
+/// Loads 16 bytes of which `left_bytes` belong to the chunk (none, if that is not positive); behind
+/// them come the byte 0x80 and zeros. Touches nothing beyond `last`, where a last vector fits.
+#[inline(never)]
+// Only the C convention returns a vector in a register instead of through a stack in memory.
+#[allow(improper_ctypes_definitions)]
+extern "C" fn piece(at: usize, left_bytes: i64, last: usize) -> v128 {
+    let places = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let base = if at < last { at } else { last };
+    // Nothing is left where the distance does not fit into a byte.
+    let shifted = i8x16_swizzle(
+        load128(base),
+        i8x16_add(places, i8x16_splat((at - base) as i8)),
+    );
+    let left = i8x16_splat(left_bytes.clamp(-1, 16) as i8);
+    let padding = v128_and(i8x16_eq(places, left), i8x16_splat(-128));
+    v128_or(v128_and(shifted, i8x16_lt(places, left)), padding)
+}
+
+/// Rows of four words to columns, with the bytes of every word reversed.
+#[inline(always)]
+fn transpose([r0, r1, r2, r3]: [v128; 4]) -> [v128; 4] {
+    let low01 = i32x4_shuffle::<0, 4, 1, 5>(r0, r1);
+    let low23 = i32x4_shuffle::<0, 4, 1, 5>(r2, r3);
+    let high01 = i32x4_shuffle::<2, 6, 3, 7>(r0, r1);
+    let high23 = i32x4_shuffle::<2, 6, 3, 7>(r2, r3);
+    let even = |a, b| i8x16_shuffle::<3, 2, 1, 0, 7, 6, 5, 4, 19, 18, 17, 16, 23, 22, 21, 20>(a, b);
+    let odd =
+        |a, b| i8x16_shuffle::<11, 10, 9, 8, 15, 14, 13, 12, 27, 26, 25, 24, 31, 30, 29, 28>(a, b);
+    [
+        even(low01, low23),
+        odd(low01, low23),
+        even(high01, high23),
+        odd(high01, high23),
+    ]
+}
+
+/// One round for four lanes; the names rotate from round to round instead of the values.
+macro_rules! round {
+    ($pick:ident $w:ident $j:literal: $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
+        let constants = const { u32x4(K[$j], K[16 + $j], K[32 + $j], K[48 + $j]) };
+        let sum = u32x4_add(u32x4_add($h, $w[$j]), i8x16_swizzle(constants, $pick));
+        let sum = u32x4_add(sum, v128_bitselect($f, $g, $e));
+        let sum = u32x4_add(
+            sum,
+            xor3(rotate::<6>($e), rotate::<11>($e), rotate::<25>($e)),
+        );
+        $d = u32x4_add($d, sum);
+        let sum = u32x4_add(sum, v128_bitselect($c, $b, v128_xor($a, $b)));
+        $h = u32x4_add(
+            sum,
+            xor3(rotate::<2>($a), rotate::<13>($a), rotate::<22>($a)),
+        );
+    };
+}
+
+/// One word of the message schedule, in the place of the word 16 before it.
+macro_rules! extend {
+    ($w:ident $($j:literal)*) => {$(
+        let early = $w[($j + 1) % 16];
+        let late = $w[($j + 14) % 16];
+        let early = xor3(rotate::<7>(early), rotate::<18>(early), u32x4_shr(early, 3));
+        let late = xor3(rotate::<17>(late), rotate::<19>(late), u32x4_shr(late, 10));
+        $w[$j] = u32x4_add(u32x4_add($w[$j], $w[($j + 9) % 16]), u32x4_add(early, late));
+    )*};
+}
+
+/// Takes a block of each lane into the state.
+#[inline(always)]
+fn compress(state: &mut [v128; 8], mut w: [v128; 16]) {
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
+    // Bytes of the round constant of this quarter, in a vector that holds one for each quarter.
+    let mut pick = i8x16(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    let mut quarter = 0;
+    loop {
+        round!(pick w 0: a b c d e f g h);
+        round!(pick w 1: h a b c d e f g);
+        round!(pick w 2: g h a b c d e f);
+        round!(pick w 3: f g h a b c d e);
+        round!(pick w 4: e f g h a b c d);
+        round!(pick w 5: d e f g h a b c);
+        round!(pick w 6: c d e f g h a b);
+        round!(pick w 7: b c d e f g h a);
+        round!(pick w 8: a b c d e f g h);
+        round!(pick w 9: h a b c d e f g);
+        round!(pick w 10: g h a b c d e f);
+        round!(pick w 11: f g h a b c d e);
+        round!(pick w 12: e f g h a b c d);
+        round!(pick w 13: d e f g h a b c);
+        round!(pick w 14: c d e f g h a b);
+        round!(pick w 15: b c d e f g h a);
+        quarter += 1;
+        if quarter == 4 {
+            break;
+        }
+        pick = i8x16_add(pick, i8x16_splat(4));
+        extend!(w 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    }
+    let added = [a, b, c, d, e, f, g, h];
+    let mut index = 0;
+    while index < 8 {
+        state[index] = u32x4_add(state[index], added[index]);
+        index += 1;
+    }
+}
+
+#[inline(always)]
+fn rotate<const N: u32>(x: v128) -> v128 {
+    v128_or(u32x4_shr(x, N), u32x4_shl(x, 32 - N))
+}
+
+#[inline(always)]
+fn xor3(x: v128, y: v128, z: v128) -> v128 {
+    v128_xor(v128_xor(x, y), z)
+}
+
+const fn round_constants() -> [u32; 64] {
+    let mut constants = [0; 64];
+    let mut prime = 2;
+    let mut index = 0;
+    while index < 64 {
+        constants[index] = root_fraction(prime, 3);
+        prime = next_prime(prime);
+        index += 1;
+    }
+    constants
+}
+
+const fn initial_state() -> [u32; 8] {
+    let mut state = [0; 8];
+    let mut prime = 2;
+    let mut index = 0;
+    while index < 8 {
+        state[index] = root_fraction(prime, 2);
+        prime = next_prime(prime);
+        index += 1;
+    }
+    state
+}
+
+/// First 32 bits of the fractional part of a root: the root of the number shifted by 32 times its
+/// degree, in integers, modulo 2^32.
+const fn root_fraction(number: u128, degree: u32) -> u32 {
+    let shifted = number << (32 * degree);
+    let mut root = 0u128;
+    let mut bit = 36;
+    while bit > 0 {
+        bit -= 1;
+        let candidate = root | 1 << bit;
+        if candidate.pow(degree) <= shifted {
+            root = candidate;
+        }
+    }
+    root as u32
+}
+
+const fn next_prime(after: u128) -> u128 {
+    let mut candidate = after + 1;
+    let mut divisor = 2;
+    while divisor < candidate {
+        if candidate.is_multiple_of(divisor) {
+            candidate += 1;
+            divisor = 2;
+        } else {
+            divisor += 1;
+        }
+    }
+    candidate
+}
