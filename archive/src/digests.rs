@@ -195,7 +195,7 @@ pub fn root_header(memory: Memory, size_bytes: u64, chunk_len_bytes: u64) -> Str
 
 /// Digest of `len_bytes` zeros.
 fn zero_digest(len_bytes: u64) -> Digest {
-    const BLOCK: [u8; 65536] = [0; 65536];
+    static BLOCK: [u8; 65536] = [0; 65536];
     let mut hasher = Sha256::new();
     let mut left = len_bytes;
     while left > 0 {

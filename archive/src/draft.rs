@@ -188,6 +188,7 @@ impl Draft {
                 .collect(),
             files: list_files(&layout, paths)?,
             loadable_as_snapshot: seal.loadable_as_snapshot && module_len_bytes > 0,
+            metadata: metadata.clone(),
         };
         let json = manifest.to_json();
         write_atomic(
@@ -276,7 +277,7 @@ fn check_module(expected: Option<&str>, module: &[u8]) -> Result<(), ArchiveErro
     }
 }
 
-fn metadata_json(path: &Path, metadata: &Metadata) -> Result<Vec<u8>, ArchiveError> {
+pub(crate) fn metadata_json(path: &Path, metadata: &Metadata) -> Result<Vec<u8>, ArchiveError> {
     metadata
         .to_json()
         .map_err(|error: MetadataError| ArchiveError::Parse {

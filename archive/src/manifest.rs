@@ -7,6 +7,7 @@ use crate::digests::ChunkDigests;
 use crate::error::ArchiveError;
 use crate::layout::Layout;
 use crate::memory::Memory;
+use crate::metadata::Metadata;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub const MANIFEST_FORMAT: &str = "ic-rescue backup";
 pub const FORMAT_VERSION: u64 = 1;
 
 /// The manifest of a finished backup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Always [`MANIFEST_FORMAT`].
     pub format: String,
@@ -38,6 +39,8 @@ pub struct Manifest {
     /// Whether module and globals are in the backup too, so that it can be uploaded and loaded as a
     /// canister snapshot.
     pub loadable_as_snapshot: bool,
+    /// What `metadata.json` says, so that it can be rebuilt.
+    pub metadata: Metadata,
 }
 
 /// What is backed up, and how. Fixed before the first chunk is fetched.

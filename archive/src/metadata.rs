@@ -127,6 +127,23 @@ pub enum MetadataError {
 }
 
 impl Metadata {
+    /// Metadata that knows nothing: no module, no globals, empty memories.
+    pub fn empty() -> Self {
+        Self {
+            source: Source::TakenFromCanister,
+            taken_at_timestamp: 0,
+            wasm_module_size: 0,
+            globals: Vec::new(),
+            wasm_memory_size: 0,
+            stable_memory_size: 0,
+            wasm_chunk_store: Vec::new(),
+            canister_version: 0,
+            certified_data: Vec::new(),
+            global_timer: None,
+            on_low_wasm_memory_hook_status: None,
+        }
+    }
+
     /// Reads any of the four generations.
     ///
     /// # Errors

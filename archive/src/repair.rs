@@ -4,6 +4,7 @@
 //! so that the bad chunks can be fetched and the image sealed as when it was first made.
 
 use crate::digests::ChunkDigests;
+use crate::draft::metadata_json;
 use crate::error::ArchiveError;
 use crate::files::write_atomic;
 use crate::lock::{Exclusive, Guard};
@@ -38,6 +39,15 @@ pub fn rebuild(lock: &Exclusive, report: &Report) -> Result<Vec<String>, Archive
             Some(memory) => write_atomic(&path, &image_digests(lock, &manifest, memory)?)?,
             None if path == layout.sums() => {
                 write_atomic(&path, sums::render(layout, &manifest, &json).as_bytes())?;
+            }
+            None if path == layout.metadata() => {
+                write_atomic(&path, &metadata_json(&path, &manifest.metadata)?)?;
+            }
+            None if Memory::ALL
+                .into_iter()
+                .any(|memory| path == layout.image(memory)) =>
+            {
+                write_atomic(&path, &[])?;
             }
             None if path == layout.manifest() || path == layout.manifest_copy() => {
                 write_atomic(&path, &json)?;

@@ -71,7 +71,7 @@ pub fn zero_range(file: &File, offset: u64, len_bytes: u64) -> io::Result<()> {
     match fallocate(file, flags, offset, len_bytes) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-            const ZEROS: [u8; 65536] = [0; 65536];
+            static ZEROS: [u8; 65536] = [0; 65536];
             let mut done = 0;
             while done < len_bytes {
                 let step = (len_bytes - done).min(ZEROS.len() as u64);

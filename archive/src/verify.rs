@@ -284,9 +284,23 @@ fn check_file(layout: &Layout, entry: &FileEntry, report: &mut Report) {
             place: Place::Whole,
             expected: format!("{} bytes with SHA-256 {}", entry.size_bytes, entry.sha256),
             found: sha_text(&data),
-            remedy: Remedy::PutBack,
+            remedy: remedy_of(layout, &path),
         }),
         Ok(_) => {}
+    }
+}
+
+/// The manifest tells what `metadata.json` says; an empty image stands for a memory that is not in the
+/// backup. The bytes of all other files are nowhere else.
+fn remedy_of(layout: &Layout, path: &Path) -> Remedy {
+    let rebuildable = path == layout.metadata()
+        || Memory::ALL
+            .into_iter()
+            .any(|memory| path == layout.image(memory));
+    if rebuildable {
+        Remedy::Rebuild
+    } else {
+        Remedy::PutBack
     }
 }
 
