@@ -18,6 +18,17 @@ const fn word(text: &str, index: usize) -> u64 {
     word
 }
 
+/// Traps with a text of at most 32 bytes.
+#[cold]
+#[inline(never)]
+fn refuse(first: u64, second: u64, third: u64, fourth: u64, len_bytes: usize) -> ! {
+    store64(AT, first);
+    store64(AT + 8, second);
+    store64(AT + 16, third);
+    store64(AT + 24, fourth);
+    trap(AT, len_bytes)
+}
+
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {$(
         $(#[$doc])*
@@ -25,15 +36,13 @@ macro_rules! refusals {
         #[inline(never)]
         pub fn $name() -> ! {
             const { assert!($text.len() <= 32) };
-            store64(AT, const { word($text, 0) });
-            store64(AT + 8, const { word($text, 1) });
-            if $text.len() > 16 {
-                store64(AT + 16, const { word($text, 2) });
-            }
-            if $text.len() > 24 {
-                store64(AT + 24, const { word($text, 3) });
-            }
-            trap(AT, $text.len())
+            refuse(
+                const { word($text, 0) },
+                const { word($text, 1) },
+                const { word($text, 2) },
+                const { word($text, 3) },
+                $text.len(),
+            )
         }
     )*};
 }

@@ -145,25 +145,36 @@ fn append_group(source: Source, memory_len_bytes: u64, group: Group) {
                 piece(at, left_bytes - before, last)
             })
         };
-        let mut words = [u32x4_splat(0); 16];
-        let mut quarter = 0;
-        while quarter < 16 {
-            let columns = transpose([
-                rows[quarter],
-                rows[quarter + 1],
-                rows[quarter + 2],
-                rows[quarter + 3],
-            ]);
-            words[quarter] = columns[0];
-            words[quarter + 1] = columns[1];
-            words[quarter + 2] = columns[2];
-            words[quarter + 3] = columns[3];
-            quarter += 4;
-        }
+        // Written out instead of looped over, so that nothing becomes an array in memory.
+        let [
+            r0,
+            r1,
+            r2,
+            r3,
+            r4,
+            r5,
+            r6,
+            r7,
+            r8,
+            r9,
+            r10,
+            r11,
+            r12,
+            r13,
+            r14,
+            r15,
+        ] = rows;
+        let [w0, w1, w2, w3] = transpose([r0, r1, r2, r3]);
+        let [w4, w5, w6, w7] = transpose([r4, r5, r6, r7]);
+        let [w8, w9, w10, w11] = transpose([r8, r9, r10, r11]);
+        let [w12, w13, mut w14, mut w15] = transpose([r12, r13, r14, r15]);
         if done_bytes == end_bytes {
-            words[14] = u32x4_splat((len_bytes >> 29) as u32);
-            words[15] = u32x4_splat((len_bytes << 3) as u32);
+            w14 = u32x4_splat((len_bytes >> 29) as u32);
+            w15 = u32x4_splat((len_bytes << 3) as u32);
         }
+        let words = [
+            w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15,
+        ];
         compress(&mut state, words);
         p0 = p0.wrapping_add(BLOCK_LEN_BYTES as usize);
         p1 = p1.wrapping_add(BLOCK_LEN_BYTES as usize);
@@ -197,11 +208,17 @@ fn gather(
     p3: usize,
     load: impl Fn(usize, i64) -> v128,
 ) -> [v128; 16] {
-    core::array::from_fn(|index| {
-        let before = 16 * (index / 4);
-        let block = [p0, p1, p2, p3][index % 4];
-        load(block.wrapping_add(before), before as i64)
-    })
+    let quarter = |before: usize| {
+        let load = |block: usize| load(block.wrapping_add(before), before as i64);
+        [load(p0), load(p1), load(p2), load(p3)]
+    };
+    let [r0, r1, r2, r3] = quarter(0);
+    let [r4, r5, r6, r7] = quarter(16);
+    let [r8, r9, r10, r11] = quarter(32);
+    let [r12, r13, r14, r15] = quarter(48);
+    [
+        r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15,
+    ]
 }
 
 /// Loads 16 bytes of which `left_bytes` belong to the chunk (none, if that is not positive); behind
