@@ -1,44 +1,103 @@
 //! The engine: loads modules and executes messages.
 
+use crate::compile::Compiler;
 use crate::entry::Entry;
 use crate::env::{Env, Limits};
 use crate::error::ModuleError;
+use crate::execute::execute;
 use crate::module::Module;
 use crate::outcome::Outcome;
 use crate::state::ExecutionState;
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Loaded modules an engine remembers.
+const CACHED_MODULES_MAX: usize = 64;
 
 /// How an engine is set up.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
-    /// Folder for compiled code, kept between processes; `None` = memory only.
+    /// Folder for compiled code, kept between processes; `None` = memory only. Code in it is
+    /// trusted: whoever can write there can run code as the user of this process.
     pub cache_dir: Option<PathBuf>,
 }
 
 /// Loads modules and executes messages. Cloning is cheap and shares the module cache.
-#[derive(Clone, Debug)]
-pub struct Engine;
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    compiler: Compiler,
+    /// Loaded modules, last used last.
+    modules: Mutex<VecDeque<Arc<Module>>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
 
 impl Engine {
     /// Starts an engine.
-    pub fn new(_config: EngineConfig) -> Self {
-        Self
+    pub fn new(config: EngineConfig) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                compiler: Compiler::new(config.cache_dir),
+                modules: Mutex::new(VecDeque::new()),
+            }),
+        }
     }
 
     /// Validates, rewrites and compiles a module, gzip-compressed or not; cached by hash.
-    pub fn load_module(&self, _bytes: &[u8]) -> Result<Arc<Module>, ModuleError> {
-        todo!()
+    pub fn load_module(&self, bytes: &[u8]) -> Result<Arc<Module>, ModuleError> {
+        let hash: [u8; 32] = Sha256::digest(bytes).into();
+        if let Some(module) = self.cached(&hash) {
+            return Ok(module);
+        }
+        // Not under the lock: compiling takes long, and a module compiled twice does no harm.
+        let module = Module::load(&self.inner.compiler, bytes, hash)?;
+        let mut modules = self.modules();
+        modules.push_back(module.clone());
+        if modules.len() > CACHED_MODULES_MAX {
+            modules.pop_front();
+        }
+        Ok(module)
+    }
+
+    /// Whether the module with this hash is loaded already, so that installing it again is cheap.
+    pub fn is_cached(&self, hash: &[u8; 32]) -> bool {
+        self.modules().iter().any(|module| module.hash() == *hash)
     }
 
     /// Executes one message over a state and commits nothing.
     pub fn execute(
         &self,
-        _state: &ExecutionState,
-        _entry: &Entry,
-        _env: &Env,
-        _limits: &Limits,
+        state: &ExecutionState,
+        entry: &Entry,
+        env: &Env,
+        limits: &Limits,
     ) -> Outcome {
-        todo!()
+        execute(&self.inner.compiler, state, entry, env, limits)
+    }
+
+    fn modules(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Module>>> {
+        self.inner
+            .modules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached(&self, hash: &[u8; 32]) -> Option<Arc<Module>> {
+        let mut modules = self.modules();
+        let position = modules.iter().position(|module| module.hash() == *hash)?;
+        let module = modules.remove(position)?;
+        modules.push_back(module.clone());
+        Some(module)
     }
 }

@@ -46,6 +46,8 @@ pub struct Env {
     pub already_responded: bool,
     /// Certificate over the canister's certified data; queries only.
     pub data_certificate: Option<Vec<u8>>,
+    /// Global timer as it stands, nanoseconds since 1970; 0 = not set.
+    pub global_timer_ns: u64,
     /// Environment variables of the canister's settings.
     pub environment_variables: BTreeMap<String, String>,
     /// Replicated execution (through consensus) or a query on one node.
@@ -60,9 +62,7 @@ pub struct Env {
     pub subnet_available_memory_bytes: u64,
     /// Nodes of the subnet: scales fees.
     pub subnet_size: u64,
-    /// Canister id ranges (both ends inclusive) of this subnet: calls inside it may carry 10 MiB.
-    pub local_ranges: Vec<(Principal, Principal)>,
-    /// Outstanding requests per callee, to bound queues at 500.
+    /// Requests per callee that take a slot of its queue (at most 500 fit).
     pub open_requests: BTreeMap<Principal, usize>,
 }
 
@@ -84,6 +84,7 @@ impl Env {
             deadline_ns: 0,
             already_responded: false,
             data_certificate: None,
+            global_timer_ns: 0,
             environment_variables: BTreeMap::new(),
             replicated: true,
             call_context_instructions: 0,
@@ -91,7 +92,6 @@ impl Env {
             wasm_memory_limit: None,
             subnet_available_memory_bytes: u64::MAX,
             subnet_size: 13,
-            local_ranges: Vec::new(),
             open_requests: BTreeMap::new(),
         }
     }
@@ -105,10 +105,16 @@ pub struct Limits {
     /// The number the "exceeded the limit of N instructions" text names. Differs from
     /// `instructions` when several stages share one budget.
     pub reported_instructions: u64,
+    /// Instructions of one execution slice: no single operation may overrun a slice by another
+    /// slice. `None` = not sliced.
+    pub slice_instructions: Option<u64>,
     /// Longest reply, bytes.
     pub reply_max_bytes: u64,
     /// Stable memory one message may read or write, bytes, each.
     pub stable_access_max_bytes: u64,
+    /// Whether stable memory grows by itself when accessed beyond its end: for running a
+    /// canister's code offline. Never on the Internet Computer.
+    pub stable_grows_on_demand: bool,
 }
 
 impl Limits {
@@ -125,12 +131,17 @@ impl Limits {
     /// Longest reply of a query on one node.
     pub const QUERY_REPLY_MAX_BYTES: u64 = 3 << 20;
 
+    /// Instructions of one slice of a long execution (`MAX_INSTRUCTIONS_PER_SLICE`).
+    pub const SLICE_INSTRUCTIONS: u64 = 2_000_000_000;
+
     const fn new(instructions: u64, reply_max_bytes: u64, stable_access_max_gib: u64) -> Self {
         Self {
             instructions: Some(instructions),
             reported_instructions: instructions,
+            slice_instructions: None,
             reply_max_bytes,
             stable_access_max_bytes: stable_access_max_gib << 30,
+            stable_grows_on_demand: false,
         }
     }
 
@@ -141,6 +152,12 @@ impl Limits {
             Self::REPLICATED_REPLY_MAX_BYTES,
             2,
         )
+        .sliced()
+    }
+
+    const fn sliced(mut self) -> Self {
+        self.slice_instructions = Some(Self::SLICE_INSTRUCTIONS);
+        self
     }
 
     /// Queries and composite queries on one node.
@@ -155,6 +172,7 @@ impl Limits {
             Self::REPLICATED_REPLY_MAX_BYTES,
             1,
         )
+        .sliced()
     }
 
     /// One stage of `install_code`; `left` is what earlier stages left of
@@ -164,7 +182,8 @@ impl Limits {
             Self::INSTALL_INSTRUCTIONS,
             Self::REPLICATED_REPLY_MAX_BYTES,
             8,
-        );
+        )
+        .sliced();
         limits.instructions = Some(left);
         limits
     }
@@ -183,8 +202,10 @@ impl Limits {
         Self {
             instructions: None,
             reported_instructions: u64::MAX,
+            slice_instructions: None,
             reply_max_bytes: u64::MAX,
             stable_access_max_bytes: u64::MAX,
+            stable_grows_on_demand: true,
         }
     }
 }

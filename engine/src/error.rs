@@ -182,6 +182,13 @@ pub enum ExecutionError {
         /// The limit, in instructions.
         limit: u64,
     },
+    /// One operation used more instructions than two slices of a long execution have.
+    SliceOverrun {
+        /// Instructions used.
+        instructions: u64,
+        /// Instructions of a slice.
+        limit: u64,
+    },
     /// The module is refused.
     InvalidModule(ModuleError),
     /// The code trapped.
@@ -274,7 +281,9 @@ impl ExecutionError {
             | Self::InsufficientCycles { .. }
             | Self::EnvironmentVariableIndexOutOfBounds { .. }
             | Self::EnvironmentVariableNotFound { .. } => "CanisterContractViolation",
-            Self::InstructionLimitExceeded { .. } => "CanisterInstructionLimitExceeded",
+            Self::InstructionLimitExceeded { .. } | Self::SliceOverrun { .. } => {
+                "CanisterInstructionLimitExceeded"
+            }
             Self::InvalidModule(error) => error.code(),
             Self::Trapped { .. } => "CanisterTrapped",
             Self::CalledTrap { .. } => "CanisterCalledTrap",
@@ -302,6 +311,13 @@ impl ExecutionError {
             }
             Self::InstructionLimitExceeded { limit } => format!(
                 "Canister exceeded the limit of {limit} instructions for single message execution."
+            ),
+            Self::SliceOverrun {
+                instructions,
+                limit,
+            } => format!(
+                "Canister attempted to perform a large memory operation that used {instructions} \
+                 instructions and exceeded the slice limit {limit}."
             ),
             Self::InvalidModule(error) => error.description(),
             Self::Trapped { code, backtrace } => {
@@ -368,6 +384,10 @@ impl ExecutionError {
                 "Try optimizing this method to consume fewer instructions or split the work \
                  across multiple messages.",
                 "instruction-limit-exceeded",
+            ),
+            Self::SliceOverrun { .. } => Help::user(
+                "Try breaking up large copies within the canister code into smaller chunks.",
+                "slice-overrun",
             ),
             Self::Trapped { .. } => Help::user(HANDLE_FAILURES, "trapped"),
             Self::CalledTrap { .. } => Help::user(HANDLE_FAILURES, "trapped-explicitly"),

@@ -13,17 +13,32 @@
 //! It never routes a call, charges a balance or decides what a failure means for a canister: that
 //! is the replica's part.
 
+mod compile;
+mod decode;
 mod engine;
 mod entry;
 mod env;
 mod error;
+mod execute;
+mod fees;
 mod heap;
+mod host_memory;
+mod ic0;
+mod image;
+mod instrument;
 mod memory_error;
+mod meter;
 mod method;
 mod module;
 mod outcome;
+mod pages;
+mod parse;
+mod slices;
 mod stable;
 mod state;
+mod touched;
+mod validate;
+mod weights;
 
 pub use engine::{Engine, EngineConfig};
 pub use entry::{CallKind, Closure, Entry};

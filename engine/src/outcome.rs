@@ -73,8 +73,7 @@ pub struct Effects {
     pub message_accepted: bool,
     /// Pages (4 KiB) of heap and stable memory that were written: for heap delta accounting.
     pub dirty_pages: u64,
-    /// Heap pages (64 KiB) `memory.grow` was asked for beyond `wasm_memory_limit`: none, it traps;
-    /// this is the heap size in bytes after the message, also when its state is dropped.
+    /// Heap size in bytes after the message, also when its state is dropped.
     pub heap_bytes: u64,
 }
 

@@ -2,28 +2,19 @@
 //! whatever the size, and unwritten ranges cost nothing.
 
 use crate::memory_error::MemoryError;
-use std::sync::Arc;
+use crate::pages::{PAGE_BYTES, PageTree};
 
 /// Bytes of the unit that is shared, copied on write and charged when dirtied.
-pub const STABLE_PAGE_BYTES: u64 = 4096;
+pub const STABLE_PAGE_BYTES: u64 = PAGE_BYTES as u64;
 
 /// Greatest size in 64 KiB pages: 500 GiB.
 pub const STABLE_MAX_PAGES: u64 = 500 << 14;
-
-const FANOUT_BITS: u32 = 9;
-const FANOUT: usize = 1 << FANOUT_BITS;
-const PAGE_BITS: u32 = 12;
-
-type Page = [u8; STABLE_PAGE_BYTES as usize];
-type Leaf = [Option<Arc<Page>>; FANOUT];
-type Middle = [Option<Arc<Leaf>>; FANOUT];
-type Root = [Option<Arc<Middle>>; FANOUT];
 
 /// Stable memory of a canister. Cloning is O(1).
 #[derive(Clone, Debug)]
 pub struct StableMemory {
     pages: u64,
-    root: Arc<Root>,
+    tree: PageTree,
 }
 
 impl Default for StableMemory {
@@ -32,20 +23,12 @@ impl Default for StableMemory {
     }
 }
 
-fn slot(index: u64, level: u32) -> usize {
-    (index >> (FANOUT_BITS * level)) as usize & (FANOUT - 1)
-}
-
-fn empty<T>() -> Arc<[Option<Arc<T>>; FANOUT]> {
-    Arc::new([const { None }; FANOUT])
-}
-
 impl StableMemory {
     /// Empty stable memory.
     pub fn new() -> Self {
         Self {
             pages: 0,
-            root: empty(),
+            tree: PageTree::new(),
         }
     }
 
@@ -92,24 +75,9 @@ impl StableMemory {
         }
     }
 
-    fn page(&self, index: u64) -> Option<&Arc<Page>> {
-        let middle = self.root[slot(index, 2)].as_ref()?;
-        let leaf = middle[slot(index, 1)].as_ref()?;
-        leaf[slot(index, 0)].as_ref()
-    }
-
-    fn page_mut(&mut self, index: u64) -> &mut Page {
-        let root = Arc::make_mut(&mut self.root);
-        let middle = Arc::make_mut(root[slot(index, 2)].get_or_insert_with(empty));
-        let leaf = Arc::make_mut(middle[slot(index, 1)].get_or_insert_with(empty));
-        let page =
-            leaf[slot(index, 0)].get_or_insert_with(|| Arc::new([0; STABLE_PAGE_BYTES as usize]));
-        Arc::make_mut(page)
-    }
-
     /// Whether any byte of the 4 KiB page was ever written; an unwritten page reads as zeros.
     pub fn page_is_written(&self, index: u64) -> bool {
-        self.page(index).is_some()
+        self.tree.get(index).is_some()
     }
 
     /// Copies bytes from `offset` on; fails when the range leaves the memory.
@@ -121,7 +89,7 @@ impl StableMemory {
             let within = (at % STABLE_PAGE_BYTES) as usize;
             let count = (STABLE_PAGE_BYTES as usize - within).min(out.len() - done);
             let part = &mut out[done..done + count];
-            match self.page(at >> PAGE_BITS) {
+            match self.tree.get(at / STABLE_PAGE_BYTES) {
                 Some(page) => part.copy_from_slice(&page[within..within + count]),
                 None => part.fill(0),
             }
@@ -139,10 +107,11 @@ impl StableMemory {
             let within = (at % STABLE_PAGE_BYTES) as usize;
             let count = (STABLE_PAGE_BYTES as usize - within).min(bytes.len() - done);
             let part = &bytes[done..done + count];
-            let index = at >> PAGE_BITS;
+            let index = at / STABLE_PAGE_BYTES;
             // Zeros written over a hole leave the hole: a restored sparse memory stays sparse.
             if self.page_is_written(index) || part.iter().any(|&byte| byte != 0) {
-                self.page_mut(index)[within..within + count].copy_from_slice(part);
+                let page = self.tree.get_mut(index, || [0; PAGE_BYTES]);
+                page[within..within + count].copy_from_slice(part);
             }
             done += count;
         }

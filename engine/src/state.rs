@@ -20,6 +20,18 @@ pub enum GlobalValue {
     V128(u128),
 }
 
+impl GlobalValue {
+    pub(crate) fn to_wasmtime(self) -> wasmtime::Val {
+        match self {
+            Self::I32(value) => wasmtime::Val::I32(value),
+            Self::I64(value) => wasmtime::Val::I64(value),
+            Self::F32(bits) => wasmtime::Val::F32(bits),
+            Self::F64(bits) => wasmtime::Val::F64(bits),
+            Self::V128(bits) => wasmtime::Val::V128(bits.into()),
+        }
+    }
+}
+
 /// What becomes of the heap when code is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeapHandling {
