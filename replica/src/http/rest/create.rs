@@ -1,0 +1,102 @@
+//! New instances.
+
+use super::{Reply, convert, gateways};
+use crate::core::instance::InstanceConfig as CoreConfig;
+use crate::http::reply::not_supported_text;
+use crate::server::{Hosted, HostedConfig, Server, now_ns};
+use pocket_ic::common::rest::{
+    CreateInstanceResponse, IcpConfig, IcpConfigFlag, IcpFeatures, InitialTime, InstanceConfig,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where compiled modules are kept between processes; nowhere when the variable is not set.
+const CACHE_DIR_VARIABLE: &str = "IC_RESCUE_MODULE_CACHE";
+
+/// Makes an instance of what a client's builder asks for, or says what of it cannot be had.
+pub fn create_instance(server: &Arc<Server>, config: &InstanceConfig) -> Result<Reply, Reply> {
+    create(server, config)
+        .map_err(|message| Reply::json_with_status(400, &CreateInstanceResponse::Error { message }))
+}
+
+fn create(server: &Arc<Server>, config: &InstanceConfig) -> Result<Reply, String> {
+    refuse_unsupported(config)?;
+    let auto_progress = match &config.initial_time {
+        Some(InitialTime::AutoProgress(auto_progress)) => Some(auto_progress),
+        _ => None,
+    };
+    let initial_time_ns = match &config.initial_time {
+        None => None,
+        Some(InitialTime::Timestamp(time)) => Some(time.nanos_since_epoch),
+        Some(InitialTime::AutoProgress(_)) => Some(now_ns()),
+    };
+    let hosted = Hosted::new(&HostedConfig {
+        instance: CoreConfig {
+            subnets: config.subnet_config_set.clone(),
+            initial_time_ns,
+            seed: 0,
+            cache_dir: std::env::var_os(CACHE_DIR_VARIABLE).map(PathBuf::from),
+        },
+        disable_ingress_validation: config.disable_ingress_validation == Some(true),
+    })?;
+    let instance_id = server.add_instance(hosted.clone())?;
+    if let Some(auto_progress) = auto_progress {
+        let delay = auto_progress.artificial_delay_ms.map(Duration::from_millis);
+        hosted.start_progress(delay)?;
+    }
+    let http_gateway_info = match &config.http_gateway_config {
+        None => None,
+        Some(gateway) => Some(gateways::open_for_instance(server, instance_id, gateway)?),
+    };
+    let created = CreateInstanceResponse::Created {
+        instance_id,
+        topology: hosted.read(|network| convert::topology(network.topology())),
+        http_gateway_info,
+    };
+    Ok(Reply::json_with_status(201, &created))
+}
+
+fn refuse_unsupported(config: &InstanceConfig) -> Result<(), String> {
+    let refuse = |is_asked_for: bool, what: &str| match is_asked_for {
+        true => Err(not_supported_text(what)),
+        false => Ok(()),
+    };
+    let features = config.icp_features.as_ref();
+    refuse(
+        features.is_some_and(|features| *features != IcpFeatures::default()),
+        "Deploying system canisters (`icp_features`)",
+    )?;
+    refuse(
+        config.state_dir.is_some(),
+        "Keeping state in a directory (`state_dir`)",
+    )?;
+    refuse(
+        config.bitcoind_addr.is_some() || config.dogecoind_addr.is_some(),
+        "Bitcoin and Dogecoin integration",
+    )?;
+    refuse(
+        config.mainnet_nns_subnet_id == Some(true),
+        "The id of the mainnet's NNS subnet (`mainnet_nns_subnet_id`)",
+    )?;
+    if let Some(IcpConfig {
+        beta_features,
+        function_name_length_limits,
+        canister_execution_rate_limiting,
+    }) = &config.icp_config
+    {
+        refuse(
+            *beta_features == Some(IcpConfigFlag::Enabled),
+            "Beta features",
+        )?;
+        refuse(
+            *function_name_length_limits == Some(IcpConfigFlag::Disabled),
+            "Lifting the limits on function names",
+        )?;
+        refuse(
+            *canister_execution_rate_limiting == Some(IcpConfigFlag::Enabled),
+            "Rate limits on canister execution",
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What is done to an instance.
+
+use super::{Reply, convert, read};
+use crate::core::api::{CallError, Ingress};
+use crate::http::api::{MAX_INGRESS_BYTES, MESSAGE_ID_BYTES, too_large_text};
+use crate::server::{Hosted, Server};
+use ic_transport_types::{Envelope, EnvelopeContent};
+use pocket_ic::RejectResponse;
+use pocket_ic::common::rest::{
+    AutoProgressConfig, RawAddCycles, RawCanisterCall, RawCycles, RawEffectivePrincipal,
+    RawMessageId, RawSetStableMemory, RawSubnetId, RawTickConfigs, RawTime,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rounds a client may wait for an answer, before it has to ask again.
+const MAX_AWAIT_ROUNDS: u32 = 100;
+
+/// How long a message submitted through REST is valid, in nanoseconds: five minutes.
+const INGRESS_TTL_NS: u64 = 300_000_000_000;
+
+/// Moves the clock.
+pub fn set_time(hosted: &Hosted, time: &RawTime) -> Result<Reply, Reply> {
+    hosted
+        .write(|network| network.set_time(time.nanos_since_epoch))
+        .map_err(|error| {
+            let text = format!(
+                "SettingTimeIntoPast(({}, {}))",
+                error.current_ns, error.set_ns
+            );
+            Reply::error(400, text)
+        })?;
+    Ok(Reply::json(&()))
+}
+
+/// One round.
+pub fn tick(hosted: &Hosted, configs: &RawTickConfigs) -> Result<Reply, Reply> {
+    if configs.blockmakers.is_some() {
+        return Err(Reply::not_supported("Choosing the block makers of a round"));
+    }
+    hosted.round();
+    Ok(Reply::json(&()))
+}
+
+/// Cycles out of nothing.
+pub fn add_cycles(hosted: &Hosted, args: &RawAddCycles) -> Result<Reply, Reply> {
+    let id = convert::principal(&args.canister_id, "canister id")?;
+    let cycles = hosted
+        .write(|network| network.add_cycles(&id, args.amount))
+        .map_err(|error| read::no_access(&error))?;
+    Ok(Reply::json(&RawCycles { cycles }))
+}
+
+/// Replaces a canister's stable memory by a blob uploaded before.
+pub fn set_stable_memory(
+    server: &Server,
+    hosted: &Hosted,
+    args: &RawSetStableMemory,
+) -> Result<Reply, Reply> {
+    let bad =
+        |message: String| Reply::error(400, format!("ConversionError {{ message: {message:?} }}"));
+    let id = convert::principal(&args.canister_id, "canister id")?;
+    let blob = server
+        .blobs
+        .get(&args.blob_id.0)
+        .ok_or_else(|| bad("Bad blob id".to_owned()))?;
+    let bytes = blob.unpack().map_err(|error| bad(error.to_string()))?;
+    hosted
+        .write(|network| network.set_stable_memory(&id, &bytes))
+        .map_err(|error| read::no_access(&error))?;
+    Ok(Reply::json(&()))
+}
+
+/// Submits an update call. Nobody signs it: whoever can reach the server may speak for anybody.
+pub fn submit(hosted: &Hosted, call: RawCanisterCall) -> Result<Reply, Reply> {
+    read::refuse_sender_info(&call)?;
+    let effective = convert::effective_principal(&call.effective_principal)?;
+    let expiry_ns = hosted.time_ns() + INGRESS_TTL_NS;
+    let content = EnvelopeContent::Call {
+        nonce: Some(hosted.next_nonce().to_be_bytes().to_vec()),
+        ingress_expiry: expiry_ns,
+        sender: convert::principal(&call.sender, "sender principal")?,
+        canister_id: convert::principal(&call.canister_id, "canister id")?,
+        method_name: call.method,
+        arg: call.payload,
+        sender_info: None,
+    };
+    let message_id = *content.to_request_id();
+    let signed_len_bytes = message_len_bytes(&content);
+    if signed_len_bytes > MAX_INGRESS_BYTES {
+        return Err(convert::bad_ingress(&too_large_text(
+            &message_id,
+            signed_len_bytes,
+        )));
+    }
+    let EnvelopeContent::Call {
+        sender,
+        canister_id,
+        method_name,
+        arg,
+        ..
+    } = content
+    else {
+        unreachable!("BUG: the content was just made a call");
+    };
+    let submitted = hosted.submit(Ingress {
+        sender,
+        receiver: canister_id,
+        method: method_name,
+        arg,
+        effective,
+        message_id,
+        signed_len_bytes: signed_len_bytes as u64,
+        expiry_ns,
+    });
+    let result: Result<RawMessageId, RejectResponse> = match submitted {
+        Ok(subnet) => Ok(RawMessageId {
+            effective_principal: RawEffectivePrincipal::SubnetId(subnet.as_slice().to_vec()),
+            message_id: message_id.to_vec(),
+        }),
+        Err(CallError::Rejected(reject)) => Err(reject),
+        Err(CallError::BadRequest(text)) => return Err(convert::bad_ingress(&text)),
+    };
+    Ok(Reply::json(&result))
+}
+
+/// Length of the message a replica would see: the envelope without signature, and the message's id.
+fn message_len_bytes(content: &EnvelopeContent) -> usize {
+    let envelope = Envelope {
+        content: Cow::Borrowed(content),
+        sender_pubkey: None,
+        sender_sig: None,
+        sender_delegation: None,
+    };
+    envelope.encode_bytes().len() + MESSAGE_ID_BYTES
+}
+
+/// Executes rounds until a message is answered.
+pub fn await_message(hosted: &Hosted, message: &RawMessageId) -> Result<Reply, Reply> {
+    let id = convert::message_id(&message.message_id)?;
+    for _ in 0..MAX_AWAIT_ROUNDS {
+        let status = hosted.ingress_status(&id);
+        if let Some(result) = status.and_then(|status| convert::final_result(status.state)) {
+            return Ok(Reply::json(&result));
+        }
+        hosted.round();
+    }
+    Err(convert::bad_ingress(&format!(
+        "Failed to answer to ingress 0x{} after {MAX_AWAIT_ROUNDS} rounds.",
+        hex::encode(id)
+    )))
+}
+
+/// Removes a subnet and everything on it.
+pub fn delete_subnet(hosted: &Hosted, subnet: &RawSubnetId) -> Result<Reply, Reply> {
+    let id = convert::principal(&subnet.subnet_id, "subnet id")?;
+    if id == hosted.certifier().root_subnet_id() {
+        return Err(Reply::not_supported(
+            "Deleting the root subnet, which signs for all others,",
+        ));
+    }
+    match hosted.write(|network| network.delete_subnet(&id)) {
+        true => Ok(Reply::json(&())),
+        false => Err(read::subnet_not_found(&id)),
+    }
+}
+
+/// Lets the instance follow the real time.
+pub fn start_progress(hosted: &Arc<Hosted>, config: &AutoProgressConfig) -> Result<Reply, Reply> {
+    let delay = config.artificial_delay_ms.map(Duration::from_millis);
+    hosted
+        .start_progress(delay)
+        .map_err(|message| Reply::error(400, message))?;
+    Ok(Reply::json(&()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candid::Principal;
+
+    #[test]
+    fn a_message_is_longer_than_its_argument_by_what_a_real_server_measured() {
+        let arg_len_bytes = 2_096_991;
+        let content = EnvelopeContent::Call {
+            nonce: Some(vec![0; 8]),
+            ingress_expiry: 1_620_328_930_000_000_000,
+            sender: Principal::anonymous(),
+            canister_id: Principal::from_slice(&[1; 10]),
+            method_name: "echo".into(),
+            arg: vec![0; arg_len_bytes],
+            sender_info: None,
+        };
+        assert_eq!(message_len_bytes(&content), arg_len_bytes + 161);
+        assert_eq!(message_len_bytes(&content), MAX_INGRESS_BYTES);
+    }
+}

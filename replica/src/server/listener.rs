@@ -1,0 +1,147 @@
+//! Sockets: reads requests, hands them to blocking threads, delivers answers, whole or broken as ordered.
+
+use super::Server;
+use crate::http::{self, Answer, Reply, Request};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+
+type Body = BoxBody<Bytes, io::Error>;
+
+/// What a port serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    Server,
+    /// One instance's HTTP interface, at the root.
+    Instance(usize),
+}
+
+/// Serves connections until the task is dropped.
+pub async fn serve(server: Arc<Server>, listener: TcpListener, scope: Scope) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve_connection(server.clone(), stream, scope));
+            }
+            // Out of file descriptors, most likely: some will be closed.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn serve_connection(server: Arc<Server>, stream: TcpStream, scope: Scope) {
+    // Requests and replies are small and follow each other: never wait for more bytes.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(server.clone(), request, scope));
+    // An error is a client that went away or a connection cut on purpose: nobody is left to tell.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// Answers one request; an error breaks the connection.
+async fn answer(
+    server: Arc<Server>,
+    request: hyper::Request<Incoming>,
+    scope: Scope,
+) -> Result<hyper::Response<Body>, io::Error> {
+    let _pending = server.lifetime.begin();
+    let answer = match read(request, scope).await? {
+        Ok(request) => tokio::task::spawn_blocking(move || http::handle(&server, request))
+            .await
+            .unwrap_or_else(|error| {
+                Reply::error(500, format!("BUG: the request was not served: {error}")).into()
+            }),
+        Err(reply) => reply.into(),
+    };
+    deliver(answer).await
+}
+
+/// Reads a request to its end. The inner error is a reply to one that is too long.
+async fn read(
+    request: hyper::Request<Incoming>,
+    scope: Scope,
+) -> Result<Result<Request, Reply>, io::Error> {
+    let (parts, body) = request.into_parts();
+    let mut path = http::split_path(parts.uri.path());
+    if let Scope::Instance(id) = scope {
+        if path.first().map(String::as_str) != Some("api") {
+            return Ok(Err(Reply::not_supported(
+                "Serving canisters' assets over HTTP (everything at a gateway but /api)",
+            )));
+        }
+        path.splice(0..0, ["instances".to_owned(), id.to_string()]);
+    }
+    let content_encoding = parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let limit_bytes = http::max_body_bytes(&path);
+    let body = match Limited::new(body, limit_bytes).collect().await {
+        Ok(body) => body.to_bytes().to_vec(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Ok(Err(http::oversized_body(&path)));
+        }
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    Ok(Ok(Request {
+        method: parts.method,
+        path,
+        content_encoding,
+        body,
+    }))
+}
+
+async fn deliver(answer: Answer) -> Result<hyper::Response<Body>, io::Error> {
+    let Answer { reply, delivery } = answer;
+    if let Some(delay) = delivery.delay {
+        tokio::time::sleep(delay).await;
+    }
+    let full_len_bytes = reply.body.len();
+    let body = match delivery.cut_after_bytes {
+        None => Full::new(Bytes::from(reply.body))
+            .map_err(|never| match never {})
+            .boxed(),
+        Some(0) => return Err(cut()),
+        Some(len_bytes) => {
+            let mut sent = reply.body;
+            sent.truncate(len_bytes);
+            let frames = [Ok(Frame::data(Bytes::from(sent))), Err(cut())];
+            BodyExt::boxed(StreamBody::new(futures::stream::iter(frames)))
+        }
+    };
+    let mut response = hyper::Response::builder()
+        .status(reply.status)
+        .header(CONTENT_TYPE, reply.content_type)
+        .header(ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+        .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, OPTIONS")
+        .header(ACCESS_CONTROL_ALLOW_HEADERS, "*");
+    if delivery.cut_after_bytes.is_some() {
+        // The whole length is announced, so that the client knows it did not get it.
+        response = response.header(CONTENT_LENGTH, full_len_bytes);
+    }
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(body).map_err(io::Error::other)
+}
+
+fn cut() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "cut on request of a fault plan",
+    )
+}
