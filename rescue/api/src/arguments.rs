@@ -140,14 +140,17 @@ pub struct InstallArgs {
     pub module: FinalModule,
     /// What becomes of the heap. Stable memory is always kept, `pre_upgrade` is always skipped.
     pub heap: HeapChoice,
-    /// Argument for `post_upgrade`, candid encoded. At most 1 MiB.
+    /// Argument for `post_upgrade`, candid encoded. At most 1,000,000 bytes.
     pub arg: ByteBuf,
+    /// Install although a memory was wiped and has not been attested since (because what was written
+    /// back was changed on purpose).
+    pub although_unattested: bool,
 }
 
 /// Where the bytes of the final module are.
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub enum FinalModule {
-    /// Here. The whole message must fit 2 MiB.
+    /// Here; at most 1,000,000 bytes. Stage longer ones.
     Inline(ByteBuf),
     /// Staged before with `put_module_chunk`.
     Staged,

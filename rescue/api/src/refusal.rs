@@ -42,6 +42,8 @@ pub enum Refusal {
     },
     /// Another step of the case is under way. Try again later; it cannot last beyond its lease.
     InProgress(Busy),
+    /// The step took longer than its lease, and another one has come in between: look at the case.
+    LeaseLost,
     /// A call's outcome is not known yet. The call may have taken effect. Call `settle` (or
     /// `advance`, or `rollback`) again, at the latest after the lease.
     OutcomeUnknown(Busy),
@@ -206,6 +208,10 @@ impl fmt::Display for Refusal {
                 f,
                 "{:?} is under way and holds the patient until {} ns; try again later",
                 busy.operation, busy.until_nanos
+            ),
+            Self::LeaseLost => write!(
+                f,
+                "the step took longer than its lease and another one came in between: look at the case"
             ),
             Self::OutcomeUnknown(busy) => write!(
                 f,

@@ -1,0 +1,5 @@
+//! The rim: everything that calls another canister.
+
+pub mod look;
+pub mod management;
+pub mod patient;

@@ -1,0 +1,7 @@
+//! One file per query.
+
+pub mod certified_roots;
+pub mod checksums;
+pub mod journal;
+pub mod list_cases;
+pub mod modules;

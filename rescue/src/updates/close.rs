@@ -1,0 +1,52 @@
+//! `close`: ends a case. Evidence and journal stay.
+
+use candid::Principal;
+use rescue_api::Refusal;
+
+use crate::case::model::{Case, CaseId, Operation};
+use crate::case::rules::{self, Consent};
+use crate::case::step::Event;
+use crate::ic::management::{self, CallEnd};
+use crate::store::{cases, modules};
+
+/// Closes a case.
+pub async fn close(
+    actor: Principal,
+    id: CaseId,
+    leave_as_is: bool,
+    delete_snapshot: bool,
+) -> Result<Case, Refusal> {
+    let consent = Consent {
+        leave_as_is,
+        ..Consent::default()
+    };
+    let case = cases::get(id)?;
+    let now = ic_cdk::api::time();
+    rules::check(&case, Operation::Close, consent)?;
+    rules::check_lease(&case, now)?;
+    if let (true, Some(snapshot)) = (delete_snapshot, case.usable_snapshot()) {
+        let snapshot_id = snapshot.id.clone();
+        let end = management::delete_snapshot(case.patient, snapshot_id).await;
+        match end {
+            CallEnd::Answered => {
+                let now = ic_cdk::api::time();
+                cases::apply(id, Event::SnapshotDeleted, actor, now)?;
+            }
+            CallEnd::Rejected {
+                method,
+                code,
+                message,
+            } => {
+                return Err(Refusal::CallRejected {
+                    method: method.to_string(),
+                    code,
+                    message,
+                });
+            }
+        }
+    }
+    let event = Event::Closed { actor, consent };
+    let case = cases::apply(id, event, actor, ic_cdk::api::time())?;
+    modules::remove(id);
+    Ok(case)
+}
