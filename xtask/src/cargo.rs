@@ -37,7 +37,9 @@ pub fn host_cargo() -> Command {
 
 /// Runs `command` and turns a failure into an error that names `what`.
 pub fn run(command: &mut Command, what: &str) -> Result<()> {
-    let status = command.status().with_context(|| format!("could not start: {what}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("could not start: {what}"))?;
     if !status.success() {
         bail!("{what} failed ({status})");
     }

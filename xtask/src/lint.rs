@@ -5,9 +5,19 @@ use anyhow::Result;
 
 /// Fails on the first unformatted file or warning.
 pub fn run() -> Result<()> {
-    cargo::run(host_cargo().args(["fmt", "--all", "--check"]), "cargo fmt --check")?;
     cargo::run(
-        host_cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        host_cargo().args(["fmt", "--all", "--check"]),
+        "cargo fmt --check",
+    )?;
+    cargo::run(
+        host_cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
         "cargo clippy",
     )
 }

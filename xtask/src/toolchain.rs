@@ -39,9 +39,7 @@ impl Toolchain {
         if add_rustup_target(target) && target_is_installed(target) {
             return Ok(Toolchain::Target);
         }
-        if let Some(sysroot) = sysroot(Path::new("rustc"))
-            && sysroot.join("lib/rustlib/src/rust/library/Cargo.toml").exists()
-        {
+        if library_source_is_installed() {
             return Ok(Toolchain::BuildStd);
         }
         if debian_is_ready() {
@@ -69,7 +67,9 @@ impl Toolchain {
         };
         cargo.args(["build", "--profile", "canister", "--target", target]);
         if self != Toolchain::Target {
-            cargo.env("RUSTC_BOOTSTRAP", "1").arg(format!("-Zbuild-std={libraries}"));
+            cargo
+                .env("RUSTC_BOOTSTRAP", "1")
+                .arg(format!("-Zbuild-std={libraries}"));
         }
         // Host and canister builds never share a folder: they would rebuild each other's dependencies.
         cargo.env("CARGO_TARGET_DIR", build_dir());
@@ -106,12 +106,30 @@ fn debian_cargo() -> Command {
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
-    stdout(Command::new(rustc).args(["--print", "sysroot"]).current_dir(root())).map(PathBuf::from)
+    stdout(
+        Command::new(rustc)
+            .args(["--print", "sysroot"])
+            .current_dir(root()),
+    )
+    .map(PathBuf::from)
+}
+
+fn library_source_is_installed() -> bool {
+    sysroot(Path::new("rustc")).is_some_and(|sysroot| {
+        sysroot
+            .join("lib/rustlib/src/rust/library/Cargo.toml")
+            .exists()
+    })
 }
 
 fn target_is_installed(target: &str) -> bool {
-    sysroot(Path::new("rustc"))
-        .is_some_and(|sysroot| sysroot.join("lib/rustlib").join(target).join("lib").exists())
+    sysroot(Path::new("rustc")).is_some_and(|sysroot| {
+        sysroot
+            .join("lib/rustlib")
+            .join(target)
+            .join("lib")
+            .exists()
+    })
 }
 
 fn add_rustup_target(target: &str) -> bool {
@@ -126,9 +144,14 @@ fn add_rustup_target(target: &str) -> bool {
 }
 
 fn debian_is_ready() -> bool {
-    [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_LINKER, DEBIAN_LIBRARY_SOURCE]
-        .iter()
-        .all(|path| Path::new(path).exists())
+    [
+        DEBIAN_RUSTC,
+        DEBIAN_CARGO,
+        DEBIAN_LINKER,
+        DEBIAN_LIBRARY_SOURCE,
+    ]
+    .iter()
+    .all(|path| Path::new(path).exists())
 }
 
 fn is_debian_root() -> bool {
@@ -137,10 +160,21 @@ fn is_debian_root() -> bool {
 }
 
 fn install_debian_packages() -> Result<()> {
-    eprintln!("xtask: installing {} with apt-get", DEBIAN_PACKAGES.join(" "));
+    eprintln!(
+        "xtask: installing {} with apt-get",
+        DEBIAN_PACKAGES.join(" ")
+    );
     for _ in 0..APT_ATTEMPTS {
         let updated = apt_get(&["update"]);
-        if updated && apt_get(&[&["install", "-y", "--no-install-recommends"][..], &DEBIAN_PACKAGES].concat()) {
+        if updated
+            && apt_get(
+                &[
+                    &["install", "-y", "--no-install-recommends"][..],
+                    &DEBIAN_PACKAGES,
+                ]
+                .concat(),
+            )
+        {
             return Ok(());
         }
     }

@@ -6,9 +6,10 @@
 //! bytes changed, so that nothing depending on it is rebuilt in vain.
 
 use crate::cargo::{self, root, wasm_dir};
+use crate::pair::{KINDS, KINDS_64, Kind, finish as finish_pair, rustflags};
 use crate::toolchain::{Toolchain, build_dir};
 use anyhow::{Context, Result, anyhow, bail};
-use ic_wasm::metadata::{Kind, add_metadata};
+use ic_wasm::metadata::{Kind as Visibility, add_metadata};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,10 +37,26 @@ struct Patient {
 }
 
 const PATIENTS: [Patient; 4] = [
-    Patient { name: "ledger", package: "patient-ledger", features: "" },
-    Patient { name: "ledger_hook_panics", package: "patient-ledger", features: "hook-panics" },
-    Patient { name: "ledger_hook_exhausts", package: "patient-ledger", features: "hook-exhausts" },
-    Patient { name: "ledger_fixed", package: "patient-ledger", features: "fixed" },
+    Patient {
+        name: "ledger",
+        package: "patient-ledger",
+        features: "",
+    },
+    Patient {
+        name: "ledger_hook_panics",
+        package: "patient-ledger",
+        features: "hook-panics",
+    },
+    Patient {
+        name: "ledger_hook_exhausts",
+        package: "patient-ledger",
+        features: "hook-exhausts",
+    },
+    Patient {
+        name: "ledger_fixed",
+        package: "patient-ledger",
+        features: "fixed",
+    },
 ];
 
 /// Builds every module; returns them in the order they are printed.
@@ -48,25 +65,50 @@ pub fn build_all() -> Result<Vec<Module>> {
     let commit = git_commit();
     let mut modules = Vec::new();
 
-    for kind in crate::pair::KINDS {
+    for kind in KINDS.into_iter().chain(KINDS_64) {
+        let toolchain = match kind.is_64() {
+            false => toolchain,
+            true => Toolchain::for_target(kind.target())?,
+        };
         modules.push(build_pair_member(toolchain, kind, &commit)?);
     }
-
     let mut build = toolchain.cargo_build(TARGET, "std,panic_abort");
-    build.args(["-p", "rescue", "--lib"]).env("IC_RESCUE_PAIR_DIR", wasm_dir());
+    build
+        .args(["-p", "rescue", "--lib"])
+        .env("IC_RESCUE_PAIR_DIR", wasm_dir());
     cargo::run(&mut build, "building rescue")?;
     let did = read_did("rescue/rescue.did")?;
-    modules.push(finish("rescue", &artifact("rescue"), &did, &commit, true, toolchain)?);
+    modules.push(finish(
+        "rescue",
+        &artifact("rescue"),
+        &did,
+        &commit,
+        true,
+        toolchain,
+    )?);
 
     for patient in &PATIENTS {
         let mut build = toolchain.cargo_build(TARGET, "std,panic_abort");
-        build.args(["-p", patient.package, "--lib", "--features", patient.features]);
+        build.args([
+            "-p",
+            patient.package,
+            "--lib",
+            "--features",
+            patient.features,
+        ]);
         cargo::run(&mut build, &format!("building patient {}", patient.name))?;
         let crate_name = patient.package.replace('-', "_");
         let folder = patient.package.trim_start_matches("patient-");
         let did = read_did(&format!("tests/patients/{folder}/{folder}.did"))?;
         let name = format!("patients/{}", patient.name);
-        modules.push(finish(&name, &artifact(&crate_name), &did, &commit, false, toolchain)?);
+        modules.push(finish(
+            &name,
+            &artifact(&crate_name),
+            &did,
+            &commit,
+            false,
+            toolchain,
+        )?);
     }
     Ok(modules)
 }
@@ -82,7 +124,10 @@ pub fn print(modules: &[Module]) {
 }
 
 fn artifact(crate_name: &str) -> PathBuf {
-    build_dir().join(TARGET).join("canister").join(format!("{crate_name}.wasm"))
+    build_dir()
+        .join(TARGET)
+        .join("canister")
+        .join(format!("{crate_name}.wasm"))
 }
 
 fn read_did(path: &str) -> Result<String> {
@@ -99,8 +144,8 @@ fn finish(
     toolchain: Toolchain,
 ) -> Result<Module> {
     let raw = std::fs::read(raw).with_context(|| format!("reading {}", raw.display()))?;
-    let bytes = with_metadata(&raw, did, commit, shrink)
-        .with_context(|| format!("processing {name}"))?;
+    let bytes =
+        with_metadata(&raw, did, commit, shrink).with_context(|| format!("processing {name}"))?;
     write_module(name, &bytes, toolchain)
 }
 
@@ -111,8 +156,18 @@ fn with_metadata(raw: &[u8], did: &str, commit: &str, shrink: bool) -> Result<Ve
     if shrink {
         ic_wasm::shrink::shrink(&mut module);
     }
-    add_metadata(&mut module, Kind::Public, "candid:service", did.as_bytes().to_vec());
-    add_metadata(&mut module, Kind::Public, "git_commit_id", commit.as_bytes().to_vec());
+    add_metadata(
+        &mut module,
+        Visibility::Public,
+        "candid:service",
+        did.as_bytes().to_vec(),
+    );
+    add_metadata(
+        &mut module,
+        Visibility::Public,
+        "git_commit_id",
+        commit.as_bytes().to_vec(),
+    );
     Ok(module.emit_wasm())
 }
 
@@ -134,44 +189,58 @@ fn write_module(name: &str, bytes: &[u8], toolchain: Toolchain) -> Result<Module
 /// The commit the modules were built from; `-dirty` when tracked files differ from it.
 fn git_commit() -> String {
     let git = |args: &[&str]| -> Option<String> {
-        let output = Command::new("git").args(args).current_dir(root()).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+        let output = Command::new("git")
+            .args(args)
+            .current_dir(root())
+            .output()
+            .ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
     match git(&["rev-parse", "HEAD"]) {
         None => "unknown".to_string(),
         Some(commit) => {
             let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
             let clean = changed.is_some_and(|list| list.is_empty());
-            if clean { commit } else { format!("{commit}-dirty") }
+            if clean {
+                commit
+            } else {
+                format!("{commit}-dirty")
+            }
         }
     }
 }
 
 /// Builds one of the pair, finishes it and refuses to write it unless its proof holds.
-fn build_pair_member(
-    toolchain: Toolchain,
-    kind: crate::pair::Kind,
-    commit: &str,
-) -> Result<Module> {
+fn build_pair_member(toolchain: Toolchain, kind: Kind, commit: &str) -> Result<Module> {
     let package = kind.package();
-    let mut build = toolchain.cargo_build(TARGET, "core,panic_abort");
-    build.args(["-p", package, "--lib"]).env("RUSTFLAGS", crate::pair::rustflags().join(" "));
-    // Its flags differ from the other canisters': a folder of its own spares both a rebuild.
-    let pair_dir = build_dir().join("pair");
-    build.env("CARGO_TARGET_DIR", &pair_dir);
-    cargo::run(&mut build, &format!("building {package}"))?;
+    let name = kind.module_name();
+    // Their flags differ from the other canisters': a folder of their own spares both a rebuild.
+    let folder = build_dir().join("pair");
+    let mut build = toolchain.cargo_build(kind.target(), "core,panic_abort");
+    build
+        .args(["-p", package, "--lib"])
+        .env("RUSTFLAGS", rustflags().join(" "))
+        .env("CARGO_TARGET_DIR", &folder);
+    cargo::run(&mut build, &format!("building {name}"))?;
 
     let did = read_did(&format!("{package}/{package}.did"))?;
-    let raw_path = pair_dir.join(TARGET).join("canister").join(format!("{package}.wasm"));
-    let raw =
-        std::fs::read(&raw_path).with_context(|| format!("reading {}", raw_path.display()))?;
-    let described = with_metadata(&raw, &did, commit, false)
-        .with_context(|| format!("processing {package}"))?;
-    let bytes = crate::pair::finish(kind, &described)
-        .with_context(|| format!("finishing {package}"))?;
+    let linked = folder
+        .join(kind.target())
+        .join("canister")
+        .join(format!("{package}.wasm"));
+    let linked = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
+    let described = with_metadata(&linked, &did, commit, false)
+        .with_context(|| format!("processing {name}"))?;
+    let bytes = finish_pair(kind, &described).with_context(|| format!("finishing {name}"))?;
     if let Err(findings) = crate::inspect::inspect(kind, &bytes, &did) {
-        let list: Vec<String> = findings.iter().map(|finding| format!("  {finding}")).collect();
-        bail!("{package}.wasm breaks its promises:\n{}", list.join("\n"));
+        let list: Vec<String> = findings
+            .iter()
+            .map(|finding| format!("  {finding}"))
+            .collect();
+        bail!("{name}.wasm breaks its promises:\n{}", list.join("\n"));
     }
-    write_module(package, &bytes, toolchain)
+    write_module(name, &bytes, toolchain)
 }
