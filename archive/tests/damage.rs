@@ -1,5 +1,7 @@
 //! Damage anywhere in a backup is found, named, and repaired as far as the directory allows.
 
+#![allow(clippy::unwrap_used)] // a panic is the report
+
 mod common;
 
 use archive::verify::{Place, Remedy, verify};

@@ -3,6 +3,8 @@
 //! `BLESS=1 cargo test -p archive --test golden` writes the directory of the current version; it refuses
 //! when the environment says that this is a CI machine.
 
+#![allow(clippy::unwrap_used)] // a panic is the report
+
 mod common;
 
 use archive::{Backup, Memory, Shared, verify::verify};

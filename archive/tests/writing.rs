@@ -1,5 +1,7 @@
 //! A backup is made, interrupted, resumed and brought up to date.
 
+#![allow(clippy::unwrap_used)] // a panic is the report
+
 mod common;
 
 use archive::{ArchiveError, Backup, Draft, Exclusive, Memory, Shared, verify::verify};

@@ -1,0 +1,217 @@
+//! The only file that knows the network library: signs, sends, verifies, and sorts what goes wrong.
+//!
+//! Replies are verified as the library does by default: node signatures of queries, certificates of
+//! updates. Nothing here repeats a call; see `transfer::retry`.
+
+use crate::error::{CallError, CallErrorKind, CliError};
+use crate::limits::{QUERY_TIMEOUT, RESPONSE_MAX_BYTES, UPDATE_TIMEOUT};
+use crate::network::{Network, RootKey};
+use candid::Principal;
+use ic_agent::agent::RejectCode;
+use ic_agent::{Agent, AgentError, Identity};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A way to call canisters of one network in one identity's name.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    agent: Agent,
+    network: Network,
+}
+
+impl Connection {
+    /// Sets the agent up, and asks for the root key if the network is on this machine.
+    ///
+    /// # Errors
+    /// [`CliError::Connect`].
+    pub async fn open(
+        network: Network,
+        identity: Arc<dyn Identity>,
+        workers: usize,
+    ) -> Result<Self, CliError> {
+        let connect_error = |error: AgentError| CliError::Connect {
+            url: network.url.clone(),
+            reason: error.to_string(),
+        };
+        let agent = Agent::builder()
+            .with_url(&network.url)
+            .with_arc_identity(identity)
+            .with_max_response_body_size(RESPONSE_MAX_BYTES)
+            .with_max_concurrent_requests(workers.max(2))
+            .with_max_polling_time(UPDATE_TIMEOUT)
+            .build()
+            .map_err(connect_error)?;
+        match &network.root_key {
+            RootKey::Mainnet => {}
+            RootKey::Given(key) => agent.set_root_key(key.clone()),
+            RootKey::Fetched => agent.fetch_root_key().await.map_err(connect_error)?,
+        }
+        Ok(Self { agent, network })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The key that certificates are checked against, DER.
+    pub fn root_key(&self) -> Vec<u8> {
+        self.agent.read_root_key()
+    }
+
+    /// Who the calls come from.
+    ///
+    /// # Errors
+    /// [`CliError::Connect`] when the identity cannot tell.
+    pub fn caller(&self) -> Result<Principal, CliError> {
+        self.agent
+            .get_principal()
+            .map_err(|reason| CliError::Connect {
+                url: self.network.url.clone(),
+                reason,
+            })
+    }
+
+    /// Asks one node. The reply is signed by that node and proves nothing about its content.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn query(
+        &self,
+        canister: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        let call = self
+            .agent
+            .query(&canister, method)
+            .with_arg(arg)
+            // A cached reply to an earlier question is no answer to this one.
+            .with_nonce_generation()
+            .call();
+        within(QUERY_TIMEOUT, canister, method, call).await
+    }
+
+    /// Asks the whole subnet. The reply is certified.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn update(
+        &self,
+        canister: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        self.update_for(canister, canister, method, arg).await
+    }
+
+    /// Asks the management canister about `patient`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn manage(
+        &self,
+        patient: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        self.update_for(Principal::management_canister(), patient, method, arg)
+            .await
+    }
+
+    async fn update_for(
+        &self,
+        canister: Principal,
+        effective: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        let call = self
+            .agent
+            .update(&canister, method)
+            .with_effective_canister_id(effective)
+            .with_arg(arg)
+            .call_and_wait();
+        within(UPDATE_TIMEOUT, canister, method, call).await
+    }
+
+    /// Hash of the installed module, certified; none if there is no module.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn module_hash(&self, canister: Principal) -> Result<Option<Vec<u8>>, CallError> {
+        let what = "module_hash";
+        let call = self.agent.read_state_canister_module_hash(canister);
+        match tokio::time::timeout(QUERY_TIMEOUT, call).await {
+            Ok(Ok(hash)) => Ok(Some(hash)),
+            Ok(Err(AgentError::LookupPathAbsent(_))) => Ok(None),
+            Ok(Err(error)) => Err(sort(canister, what, &error)),
+            Err(_) => Err(timed_out(canister, what, QUERY_TIMEOUT)),
+        }
+    }
+}
+
+async fn within(
+    limit: Duration,
+    canister: Principal,
+    method: &str,
+    call: impl Future<Output = Result<Vec<u8>, AgentError>>,
+) -> Result<Vec<u8>, CallError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result.map_err(|error| sort(canister, method, &error)),
+        Err(_) => Err(timed_out(canister, method, limit)),
+    }
+}
+
+fn timed_out(canister: Principal, method: &str, limit: Duration) -> CallError {
+    CallError {
+        canister: canister.to_text(),
+        method: method.to_string(),
+        message: format!("no answer within {} s", limit.as_secs()),
+        kind: CallErrorKind::Temporary,
+    }
+}
+
+/// Tells what passes from what does not. What was said by the subnet or the canister is final, but for the
+/// reject code that says "try again"; what happened on the way is not, a wrong signature included.
+fn sort(canister: Principal, method: &str, error: &AgentError) -> CallError {
+    let (kind, message) = match error {
+        AgentError::CertifiedReject { reject, .. }
+        | AgentError::UncertifiedReject { reject, .. } => {
+            let kind = match reject.reject_code {
+                RejectCode::SysTransient => CallErrorKind::Temporary,
+                _ => CallErrorKind::Rejected,
+            };
+            let code = reject.error_code.as_deref().unwrap_or("no error code");
+            (
+                kind,
+                format!("{} ({code})", reject.reject_message.trim_end()),
+            )
+        }
+        AgentError::HttpError(payload) => {
+            let passes = payload.status >= 500 || matches!(payload.status, 408 | 425 | 429);
+            let kind = if passes {
+                CallErrorKind::Temporary
+            } else {
+                CallErrorKind::Rejected
+            };
+            (kind, error.to_string())
+        }
+        AgentError::InvalidReplicaUrl(_)
+        | AgentError::SigningError(_)
+        | AgentError::UrlParseError(_)
+        | AgentError::InvalidMethodError(_)
+        | AgentError::PrincipalError(_)
+        | AgentError::CannotCalculateRequestId(_)
+        | AgentError::DerKeyLengthMismatch { .. }
+        | AgentError::DerPrefixMismatch { .. } => (CallErrorKind::Rejected, error.to_string()),
+        _ => (CallErrorKind::Temporary, error.to_string()),
+    };
+    CallError {
+        canister: canister.to_text(),
+        method: method.to_string(),
+        message,
+        kind,
+    }
+}

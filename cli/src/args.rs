@@ -1,0 +1,132 @@
+//! The command line: verbs and the options they share.
+
+use crate::commands::{
+    backup::BackupArgs, close::CloseArgs, install::InstallArgs, restore::RestoreArgs,
+    rollback::RollbackArgs, status::StatusArgs, verify::VerifyArgs,
+};
+use crate::error::CliError;
+use crate::limits::{WORKERS_DEFAULT, WORKERS_MAX};
+use candid::Principal;
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Backs up, verifies and restores Internet Computer canisters, also those whose pre_upgrade traps.
+#[derive(Debug, Parser)]
+#[command(name = "ic-rescue", version, propagate_version = true)]
+pub struct Args {
+    /// How to talk.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Where to and as whom.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Swap the downloader in, have the memory hashed on chain, download it, verify it.
+    Backup(BackupArgs),
+    /// Read every byte of a backup again and list everything that is wrong with it.
+    Verify(VerifyArgs),
+    /// Write a backup back into a canister and prove that it arrived.
+    Restore(RestoreArgs),
+    /// Install the repaired module through the rescue canister and start the canister.
+    Install(InstallArgs),
+    /// Take the canister back to the snapshot from before the rescue.
+    Rollback(RollbackArgs),
+    /// Show where a case stands, and its journal.
+    Status(StatusArgs),
+    /// Close a case.
+    Close(CloseArgs),
+}
+
+/// How to talk.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct OutputArgs {
+    /// Write one JSON object per line to stdout.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing on stderr but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on stderr.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// Where to and as whom.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct NetworkArgs {
+    /// `ic`, `local` (http://127.0.0.1:4943), or a URL.
+    #[arg(
+        long,
+        global = true,
+        default_value = "ic",
+        env = "IC_RESCUE_NETWORK",
+        value_name = "NETWORK"
+    )]
+    pub network: String,
+    /// Root key of the network, hexadecimal DER. Only for networks that are neither `ic` nor on this
+    /// machine.
+    #[arg(long, global = true, value_name = "HEX")]
+    pub root_key: Option<String>,
+    /// PEM file of a controller, or `anonymous`.
+    #[arg(long, global = true, env = "IC_RESCUE_IDENTITY", value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// The rescue canister.
+    #[arg(
+        long,
+        global = true,
+        env = "IC_RESCUE_CANISTER",
+        value_name = "CANISTER_ID"
+    )]
+    pub rescue: Option<String>,
+    /// Requests under way at once.
+    #[arg(long, global = true, default_value_t = WORKERS_DEFAULT, value_parser = workers, value_name = "COUNT")]
+    pub workers: usize,
+}
+
+impl NetworkArgs {
+    /// The rescue canister.
+    ///
+    /// # Errors
+    /// [`CliError::MissingOption`] or [`CliError::BadPrincipal`].
+    pub fn rescue_canister(&self, verb: &'static str) -> Result<Principal, CliError> {
+        let text = self.rescue.as_deref().ok_or(CliError::MissingOption {
+            verb,
+            option: "--rescue CANISTER_ID",
+        })?;
+        principal(text)
+    }
+}
+
+/// Understands a canister id.
+///
+/// # Errors
+/// [`CliError::BadPrincipal`].
+pub fn principal(text: &str) -> Result<Principal, CliError> {
+    Principal::from_text(text).map_err(|_| CliError::BadPrincipal {
+        text: text.to_string(),
+    })
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=WORKERS_MAX).contains(&count) => Ok(count),
+        _ => Err(format!("between 1 and {WORKERS_MAX}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,49 @@
+//! `close`: closes a case. Its evidence and journal stay readable.
+
+use super::Context;
+use crate::args::{NetworkArgs, principal};
+use crate::case::Case;
+use crate::error::CliError;
+use crate::output::{Event, Output};
+use clap::Args;
+use rescue_api::{CaseView, methods};
+
+/// Options of `close`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  ic-rescue close 22dei-piaaa-aaaad-qdyyq-cai --delete-snapshot --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+)]
+pub struct CloseArgs {
+    /// The canister.
+    pub canister: String,
+    /// Close although the canister is stopped or runs a module of the pair.
+    #[arg(long)]
+    pub leave_as_is: bool,
+    /// Delete the snapshot that was taken for the case: it costs storage.
+    #[arg(long)]
+    pub delete_snapshot: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever ended it.
+pub async fn execute(
+    args: &CloseArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let canister = principal(&args.canister)?;
+    let context = Context::open(network, "close").await?;
+    let case = Case::find(context.rescue(network, "close")?, canister, false).await?;
+    let arguments = rescue_api::CloseArgs {
+        case: case.number(),
+        leave_as_is: args.leave_as_is,
+        delete_snapshot: args.delete_snapshot,
+    };
+    let view: CaseView = case.step(methods::CLOSE, (arguments,)).await?;
+    output.say(&Event::Done {
+        text: format!("case {} of {canister} is closed", view.case),
+    });
+    Ok(0)
+}

@@ -1,0 +1,102 @@
+//! The verbs, one file each. A verb puts the pieces together; the work is done elsewhere.
+
+pub mod backup;
+pub mod close;
+pub mod install;
+pub mod restore;
+pub mod rollback;
+pub mod status;
+pub mod verify;
+
+use crate::agent::Connection;
+use crate::args::{Args, NetworkArgs, Verb};
+use crate::error::CliError;
+use crate::identity;
+use crate::network::Network;
+use crate::output::Output;
+use crate::rescue::Rescue;
+use crate::transfer::retry::Retry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Runs the verb and returns the exit code.
+///
+/// # Errors
+/// Whatever ended the command.
+pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
+    let network = &args.network;
+    match &args.verb {
+        Verb::Backup(verb) => backup::execute(verb, network, output).await,
+        Verb::Verify(verb) => verify::execute(verb, output),
+        Verb::Restore(verb) => restore::execute(verb, network, output).await,
+        Verb::Install(verb) => install::execute(verb, network, output).await,
+        Verb::Rollback(verb) => rollback::execute(verb, network, output).await,
+        Verb::Status(verb) => status::execute(verb, network, output).await,
+        Verb::Close(verb) => close::execute(verb, network, output).await,
+    }
+}
+
+/// What every verb that talks to the network needs.
+#[derive(Debug)]
+pub struct Context {
+    /// The line.
+    pub connection: Connection,
+    /// Patience, shared by all calls.
+    pub retry: Arc<Retry>,
+    /// Requests under way at once.
+    pub workers: usize,
+}
+
+impl Context {
+    /// Loads the identity and opens the line.
+    ///
+    /// # Errors
+    /// When the identity cannot be loaded or the network not be reached.
+    pub async fn open(args: &NetworkArgs, verb: &'static str) -> Result<Self, CliError> {
+        let network = Network::parse(&args.network, args.root_key.as_deref())?;
+        let name = args.identity.as_deref().ok_or(CliError::MissingOption {
+            verb,
+            option: "--identity FILE.pem",
+        })?;
+        let identity = identity::load(name)?;
+        let connection = Connection::open(network, identity, args.workers).await?;
+        Ok(Self {
+            connection,
+            retry: Arc::new(Retry::default()),
+            workers: args.workers,
+        })
+    }
+
+    /// The rescue canister that `args` name.
+    ///
+    /// # Errors
+    /// When none is named.
+    pub fn rescue(&self, args: &NetworkArgs, verb: &'static str) -> Result<Rescue, CliError> {
+        let canister = args.rescue_canister(verb)?;
+        Ok(Rescue::new(
+            self.connection.clone(),
+            canister,
+            self.retry.clone(),
+        ))
+    }
+}
+
+/// Now, in nanoseconds since 1970.
+pub fn now_ns() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Reads a file that was named on the command line.
+///
+/// # Errors
+/// [`CliError::ReadFile`].
+pub fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|source| CliError::ReadFile {
+        path: PathBuf::from(path),
+        source,
+    })
+}

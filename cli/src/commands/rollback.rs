@@ -1,0 +1,73 @@
+//! `rollback`: takes the canister back to the snapshot from before the rescue, and starts it.
+
+use super::Context;
+use crate::args::{NetworkArgs, principal};
+use crate::case::{Case, describe};
+use crate::error::CliError;
+use crate::limits::CASE_STEPS_MAX;
+use crate::output::{Event, Output};
+use clap::Args;
+use rescue_api::{CaseView, Held, Operation, Phase, Run, methods};
+
+/// Options of `rollback`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  ic-rescue rollback 22dei-piaaa-aaaad-qdyyq-cai --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+)]
+pub struct RollbackArgs {
+    /// The canister.
+    pub canister: String,
+    /// Go back although the repaired module has run since: what it did is lost.
+    #[arg(long)]
+    pub discard_newer_state: bool,
+    /// Leave the canister stopped.
+    #[arg(long)]
+    pub leave_stopped: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever ended it.
+pub async fn execute(
+    args: &RollbackArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let canister = principal(&args.canister)?;
+    let context = Context::open(network, "rollback").await?;
+    let case = Case::find(context.rescue(network, "rollback")?, canister, false).await?;
+    output.step(describe(&Operation::Rollback));
+    let arguments = rescue_api::RollbackArgs {
+        case: case.number(),
+        discard_newer_state: args.discard_newer_state,
+    };
+    let mut view: CaseView = case.step(methods::ROLLBACK, (arguments,)).await?;
+    for _ in 0..CASE_STEPS_MAX {
+        match view.phase {
+            Phase::Holding {
+                module: Held::Own,
+                run,
+            } if run == Run::Running || args.leave_stopped => {
+                output.say(&Event::Done {
+                    text: format!(
+                        "{canister} is what it was when case {} took its snapshot",
+                        view.case
+                    ),
+                });
+                return Ok(0);
+            }
+            Phase::Holding {
+                module: Held::Own, ..
+            } => {
+                output.step(describe(&Operation::Start));
+                view = case.step(methods::START, (case.number(),)).await?;
+            }
+            _ => view = case.step(methods::SETTLE, (case.number(),)).await?,
+        }
+    }
+    Err(CliError::CaseStuck {
+        case: case.number(),
+        steps: CASE_STEPS_MAX,
+    })
+}

@@ -1,0 +1,57 @@
+//! `status`: where a case stands, what may be done, and its journal.
+
+use super::Context;
+use crate::args::{NetworkArgs, principal};
+use crate::case::{Case, report};
+use crate::error::CliError;
+use crate::limits::JOURNAL_PER_CALL;
+use crate::output::{Event, Output};
+use clap::Args;
+use rescue_api::{JournalEntry, methods};
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  ic-rescue status 22dei-piaaa-aaaad-qdyyq-cai --journal --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+)]
+pub struct StatusArgs {
+    /// The canister.
+    pub canister: String,
+    /// Show the journal, too.
+    #[arg(long)]
+    pub journal: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever ended it.
+pub async fn execute(
+    args: &StatusArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let canister = principal(&args.canister)?;
+    let context = Context::open(network, "status").await?;
+    let case = Case::find(context.rescue(network, "status")?, canister, true).await?;
+    let view = case.view().await?;
+    output.say(&report(&view));
+    let mut first = 0;
+    while args.journal && first < view.journal_length {
+        let page: Vec<JournalEntry> = case
+            .rescue()
+            .look(methods::JOURNAL, (case.number(), first, JOURNAL_PER_CALL))
+            .await?;
+        let Some(last) = page.last() else { break };
+        first = last.index + 1;
+        for entry in page {
+            output.say(&Event::Journal {
+                index: entry.index,
+                at_ns: entry.at_nanos,
+                event: entry.event,
+                detail: entry.detail,
+            });
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,37 @@
+//! Moving memory images: what to move is planned, then moved by bounded workers, each piece checked.
+//!
+//! [`plan`] is pure. [`pool`] bounds the work under way, [`retry`] repeats what may pass, [`fetch`] and
+//! [`send`] put them together. Memory use depends on the number of workers, never on the size of an image.
+
+pub mod fetch;
+pub mod plan;
+pub mod pool;
+pub mod progress;
+pub mod retry;
+pub mod send;
+
+use crate::error::CallError;
+use archive::Memory;
+use std::future::Future;
+
+/// Something that memory can be read from.
+pub trait Source: Send + Sync + 'static {
+    /// Reads `len_bytes` at `offset`. What comes back may be wrong in any way, length included.
+    fn read(
+        &self,
+        memory: Memory,
+        offset: u64,
+        len_bytes: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
+}
+
+/// Something that memory can be written to. Writing the same bytes twice is writing them once.
+pub trait Sink: Send + Sync + 'static {
+    /// Writes `data` at `offset`, growing the memory as needed.
+    fn write(
+        &self,
+        memory: Memory,
+        offset: u64,
+        data: Vec<u8>,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+}
