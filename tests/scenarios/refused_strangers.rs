@@ -177,6 +177,7 @@ fn rescue_updates(patient: Principal) -> Vec<(&'static str, Vec<u8>)> {
                 module: FinalModule::Staged,
                 heap: HeapChoice::Keep,
                 arg: blob(&[]),
+                although_unattested: false,
             },)),
         ),
         (

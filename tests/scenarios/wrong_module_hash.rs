@@ -47,6 +47,7 @@ fn a_module_with_another_hash_than_declared_is_refused() {
             module: FinalModule::Inline(ByteBuf::from(module)),
             heap: HeapChoice::Replace,
             arg: ByteBuf::from(candid::encode_args(()).unwrap()),
+            although_unattested: false,
         };
         rescue.update::<_, rescue_api::CaseView>(&world, methods::INSTALL, (args,))
     };

@@ -4,10 +4,10 @@ use crate::identity::Identity;
 use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{CandidType, Principal};
 use ic_management_canister_types::{
-    CanisterInstallMode, CanisterStatusResult, InstallCodeArgs, UpgradeFlags, WasmMemoryPersistence,
+    CanisterInstallMode, InstallCodeArgs, UpgradeFlags, WasmMemoryPersistence,
 };
 use pocket_ic::common::rest::RawEffectivePrincipal;
-use pocket_ic::{PocketIc, PocketIcBuilder, RejectResponse};
+use pocket_ic::{CanisterStatusResult, PocketIc, PocketIcBuilder, RejectResponse};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
