@@ -5,8 +5,32 @@
 //! bit by bit: nothing here reads a clock, a socket, a random device or the environment. The HTTP
 //! side (`crate::http`) drives it and owns the cryptography (see [`keys`]).
 
+pub mod answer;
 pub mod api;
+pub mod callback;
+pub mod canister;
+pub mod chunk_store;
+pub mod contexts;
+pub mod cycles;
+pub mod effects;
+pub mod environment;
 pub mod errors;
+pub mod execute;
+pub mod history;
+pub mod ingress_filter;
 pub mod instance;
 pub mod keys;
+pub mod limits;
+pub mod log;
+pub mod management;
+pub mod message;
+pub mod network;
+pub mod query;
+pub mod queues;
+pub mod round;
+pub mod routing;
+pub mod settings;
+pub mod snapshot;
+pub mod storage;
+pub mod subnet;
 pub mod topology;

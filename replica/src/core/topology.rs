@@ -77,8 +77,6 @@ pub struct Subnet {
     pub admins: Option<Vec<Principal>>,
     /// All ranges, the one to allocate from last.
     pub ranges: Vec<IdRange>,
-    /// Number of the next canister created without a given id.
-    pub next_canister: u64,
 }
 
 impl Subnet {
@@ -92,18 +90,6 @@ impl Subnet {
 
     fn allocation_range(&self) -> IdRange {
         self.ranges[self.ranges.len() - 1]
-    }
-
-    /// The id of the next canister, or `None` when the range is used up.
-    pub fn allocate(&mut self, is_taken: impl Fn(&Principal) -> bool) -> Option<Principal> {
-        while self.next_canister <= self.allocation_range().end {
-            let id = canister_id_of(self.next_canister);
-            self.next_canister += 1;
-            if !is_taken(&id) {
-                return Some(id);
-            }
-        }
-        None
     }
 }
 
@@ -212,7 +198,6 @@ impl Topology {
             instruction_config: spec.get_instruction_config(),
             cost_schedule: spec.get_cost_schedule(),
             admins: spec.get_subnet_admins(),
-            next_canister: ranges[ranges.len() - 1].start,
             ranges,
         });
     }
@@ -295,10 +280,6 @@ impl Topology {
     /// The subnet of this id.
     pub fn subnet(&self, id: &Principal) -> Option<&Subnet> {
         self.subnets.iter().find(|subnet| subnet.id == *id)
-    }
-
-    pub(super) fn subnet_mut(&mut self, id: &Principal) -> Option<&mut Subnet> {
-        self.subnets.iter_mut().find(|subnet| subnet.id == *id)
     }
 
     /// Takes a subnet out; its canisters are the caller's business. Returns whether it existed.
@@ -394,13 +375,10 @@ mod tests {
 
     #[test]
     fn the_first_canister_of_a_lone_application_subnet_is_lxzze() {
-        let mut topology = topology(ExtendedSubnetConfigSet {
+        let topology = topology(ExtendedSubnetConfigSet {
             application: vec![SubnetSpec::default()],
             ..Default::default()
         });
-        let id = topology.subnets[0].id;
-        let first = topology.subnet_mut(&id).unwrap().allocate(|_| false);
-        assert_eq!(first.unwrap().to_text(), "lxzze-o7777-77777-aaaaa-cai");
         assert_eq!(
             topology.default_effective_canister().to_text(),
             "lxzze-o7777-77777-aaaaa-cai"
