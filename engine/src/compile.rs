@@ -36,6 +36,8 @@ fn configuration() -> Config {
         .cranelift_nan_canonicalization(true)
         .generate_address_map(false)
         .max_wasm_stack(WASM_STACK_BYTES)
+        // Unused, but must not be smaller.
+        .async_stack_size(2 * WASM_STACK_BYTES)
         .memory_init_cow(false)
         .memory_may_move(false)
         .memory_reservation(HEAP_MAX_BYTES)
