@@ -1,6 +1,6 @@
 //! Runs one entry point in a fresh instance over a state.
 
-use crate::compile::{Compiler, WASM_STACK_BYTES};
+use crate::compile::Compiler;
 use crate::entry::{Closure, Entry};
 use crate::env::{Env, Limits};
 use crate::error::{ExecutionError, ModuleError, TrapCode};
@@ -13,6 +13,7 @@ use crate::memory_error::MemoryError;
 use crate::method::Method;
 use crate::module::{ListedGlobal, Module};
 use crate::outcome::{Effects, Outcome};
+use crate::stack::on_deep_stack;
 use crate::state::{ExecutionState, GlobalValue};
 use std::sync::Arc;
 use wasmtime::{Instance, InstancePre, Store, Trap, Val};
@@ -21,9 +22,6 @@ use wasmtime::{Instance, InstancePre, Store, Trap, Val};
 const DIRTY_PAGE_COST: u64 = 1_000;
 /// The same for 64-bit memories.
 const DIRTY_PAGE_COST_WASM64: u64 = 4_000;
-
-/// Stack of the thread a message runs on: the canister's and what system calls need.
-const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (3 << 20);
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
 
@@ -67,26 +65,11 @@ pub(crate) fn execute(
             }),
         });
     }
-    on_big_stack(|| {
+    on_deep_stack(|| {
         Execution::start(compiler, state, entry, env, limits).map_or_else(
             |error| without_code(Err(error)),
             |execution| execution.run(state, entry),
         )
-    })
-}
-
-/// Runs on a thread whose stack is as deep as canisters may recurse.
-fn on_big_stack<T: Send>(body: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("canister".to_string())
-            .stack_size(THREAD_STACK_BYTES)
-            .spawn_scoped(scope, body)
-            .expect("BUG: the system has no threads left");
-        match thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
     })
 }
 

@@ -35,6 +35,7 @@ mod pages;
 mod parse;
 mod slices;
 mod stable;
+mod stack;
 mod state;
 mod touched;
 mod validate;
@@ -50,6 +51,7 @@ pub use method::{Method, MethodKind};
 pub use module::{CustomSection, GlobalType, MemoryDecl, Module, Visibility};
 pub use outcome::{CallPrepayment, Effects, Outcome, OutgoingCall, Response};
 pub use stable::{STABLE_MAX_PAGES, STABLE_PAGE_BYTES, StableMemory};
+pub use stack::on_deep_stack;
 pub use state::{ExecutionState, GlobalValue, HeapHandling};
 
 /// Bytes of one WebAssembly page, of heap and stable memory alike.

@@ -70,7 +70,7 @@ impl PageTree {
                 .enumerate()
                 .filter_map(|(i, child)| Some((i as u64, child.as_deref()?)))
         }
-        children(&*self.root).flat_map(|(high, middle)| {
+        children(&self.root).flat_map(|(high, middle)| {
             children(middle).flat_map(move |(mid, leaf)| {
                 children(leaf).map(move |(low, page)| {
                     (

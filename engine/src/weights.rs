@@ -59,13 +59,7 @@ pub(crate) fn weight(operator: &Operator, wasm64: bool) -> u64 {
         | V128Store8Lane { .. }
         | V128Store16Lane { .. }
         | V128Store32Lane { .. }
-        | V128Store64Lane { .. } => {
-            if wasm64 {
-                2
-            } else {
-                1
-            }
-        }
+        | V128Store64Lane { .. } => 1 + u64::from(wasm64),
 
         GlobalGet { .. }
         | GlobalSet { .. }

@@ -1,5 +1,7 @@
 //! Instruction counts of single probes, as a real server counted them.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Canister, reply};

@@ -1,5 +1,7 @@
 //! Instruction, payload and memory limits, and what is accounted for.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Canister, module};

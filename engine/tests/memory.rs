@@ -1,5 +1,7 @@
 //! Heap and stable memory as values, compared with plain vectors.
 
+#![allow(clippy::unwrap_used)]
+
 use engine::{Heap, MemoryError, StableMemory};
 use proptest::prelude::*;
 

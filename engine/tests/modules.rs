@@ -1,5 +1,7 @@
 //! Which modules are refused, and with what words. Texts were recorded from a real server.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{module, refusal};

@@ -1,5 +1,7 @@
 //! The system API: effects, contexts, texts.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use candid::Principal;

@@ -1,6 +1,6 @@
 //! A canister to run messages on, for tests.
 
-#![allow(dead_code)]
+#![allow(clippy::unwrap_used, dead_code)]
 
 use candid::Principal;
 use engine::{
