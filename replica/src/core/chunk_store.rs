@@ -75,10 +75,8 @@ impl ChunkStore {
     pub fn assemble<'a>(
         &self,
         hashes: impl Iterator<Item = &'a [u8]>,
-        expected: &[u8],
+        expected: &ChunkHash,
     ) -> Result<Vec<u8>, UserError> {
-        let expected =
-            <&ChunkHash>::try_from(expected).map_err(|_| UserError::chunk_store(HASH_LENGTH))?;
         let mut chunks = Vec::new();
         for hash in hashes {
             let hash =
@@ -94,7 +92,7 @@ impl ChunkStore {
         let found = hash_of(&module);
         if found != *expected {
             return Err(UserError::chunk_store(format!(
-                "Assembled Wasm module hash {found:?} does not match expected hash {expected:?}"
+                "Wasm module hash {found:?} does not match given hash WasmHash({expected:?})"
             )));
         }
         Ok(module)

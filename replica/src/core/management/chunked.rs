@@ -6,6 +6,7 @@ use super::Call;
 use super::decode::decode;
 use super::install::Installation;
 use crate::core::api::ErrorCode;
+use crate::core::chunk_store::ChunkHash;
 use crate::core::errors::UserError;
 use crate::core::network::SubnetContext;
 use crate::core::subnet::SubnetState;
@@ -20,6 +21,9 @@ pub fn assemble(
     call: &Call,
 ) -> Result<Installation, UserError> {
     let args: InstallChunkedCodeArgs = decode(call.arg())?;
+    let expected = <&ChunkHash>::try_from(args.wasm_module_hash.as_slice()).map_err(|_| {
+        UserError::setting_out_of_range(format!("Invalid wasm hash {:?}", args.wasm_module_hash))
+    })?;
     let target = args.target_canister;
     let store_id = args.store_canister.unwrap_or(target);
     let Some(store) = state.canisters.get(&store_id) else {
@@ -43,7 +47,7 @@ pub fn assemble(
         .chunk_hashes_list
         .iter()
         .map(|chunk| chunk.hash.as_slice());
-    let module = store.chunk_store.assemble(hashes, &args.wasm_module_hash);
+    let module = store.chunk_store.assemble(hashes, expected);
     Ok(Installation {
         mode: args.mode,
         canister: target,

@@ -179,6 +179,7 @@ fn start(
         Ok(Err(refusal)) => Err(UserError::module(canister.id, &refusal)),
         Ok(Ok(module)) => Ok(module),
     };
+    let allocated_before = canister.allocated_bytes();
     let mut stages = Stages {
         canister,
         subnet,
@@ -186,6 +187,8 @@ fn start(
         limit,
         left: limit,
         compile_cost,
+        allocated_before,
+        is_wasm64,
     };
     let hash = module.as_ref().ok().map(|module| module.hash());
     let result = stages.run(&installation, module);
@@ -254,6 +257,8 @@ struct Stages<'a> {
     limit: u64,
     left: u64,
     compile_cost: u64,
+    allocated_before: u64,
+    is_wasm64: bool,
 }
 
 impl Stages<'_> {
@@ -289,6 +294,21 @@ impl Stages<'_> {
         let used = self.canister.memory_bytes();
         if allocation != 0 && used > allocation {
             return Err(UserError::memory_allocation_too_small(allocation, used));
+        }
+        self.check_growth()
+    }
+
+    /// Whether the balance, what is left of the prepayment included, can carry more memory.
+    fn check_growth(&self) -> Result<(), UserError> {
+        let allocated = self.canister.allocated_bytes();
+        let prices = &self.subnet.prices;
+        let threshold = self.canister.freezing_threshold(prices);
+        let balance = self.canister.balance + prices.instructions(self.left, self.is_wasm64);
+        if allocated > self.allocated_before && balance < threshold {
+            return Err(UserError::memory_growth_unaffordable(
+                allocated - self.allocated_before,
+                threshold - balance,
+            ));
         }
         Ok(())
     }
