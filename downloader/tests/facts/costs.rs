@@ -1,0 +1,55 @@
+//! What reading and hashing cost in instructions, held against the system calls' own cost.
+
+use crate::harness::{Canister, READERS, blob, chunks, noise, range};
+use wire::limits::{CHUNK_LEN_BYTES, HASH_INSTRUCTIONS_PER_BYTE_MAX, READ_LEN_MAX_BYTES};
+
+/// Instructions that the system charges for a byte of a reply.
+const REPLY_BYTE: u64 = 50;
+/// Instructions that the system charges for a byte read from stable memory.
+const STABLE_BYTE: u64 = 1;
+
+#[test]
+fn reads_cost_at_most_a_thousandth_more_than_the_system_calls() {
+    let memory = noise(32 * 65_536, 1);
+    for name in READERS {
+        let canister = Canister::holding(name, &memory, &memory);
+        for (method, byte) in [
+            ("heap_read", REPLY_BYTE),
+            ("stable_read", REPLY_BYTE + STABLE_BYTE),
+        ] {
+            let answer = canister.query(method, &range(0, READ_LEN_MAX_BYTES));
+            let floor = READ_LEN_MAX_BYTES * byte;
+            println!(
+                "{name} {method}: {} instructions, floor {floor}",
+                answer.instructions
+            );
+            assert!(answer.instructions >= floor);
+            assert!(
+                answer.instructions * 1_000 <= floor * 1_001,
+                "{}",
+                answer.instructions
+            );
+            assert_eq!(blob(&answer.reply()).len() as u64, READ_LEN_MAX_BYTES);
+        }
+    }
+}
+
+#[test]
+fn checksums_cost_no_more_than_promised() {
+    let memory = noise(4 * CHUNK_LEN_BYTES as usize, 2);
+    for name in READERS {
+        let canister = Canister::holding(name, &memory, &memory);
+        for method in ["heap_sha256", "stable_sha256"] {
+            let four = canister
+                .query(method, &chunks(0, CHUNK_LEN_BYTES, 4))
+                .instructions;
+            let one = canister
+                .query(method, &chunks(0, CHUNK_LEN_BYTES, 1))
+                .instructions;
+            let per_byte = four as f64 / (4 * CHUNK_LEN_BYTES) as f64;
+            println!("{name} {method}: {per_byte:.2} instructions a byte; one chunk: {one}");
+            assert!(four <= HASH_INSTRUCTIONS_PER_BYTE_MAX * 4 * CHUNK_LEN_BYTES);
+            assert!(one <= four);
+        }
+    }
+}
