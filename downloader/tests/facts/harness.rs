@@ -40,8 +40,10 @@ impl Answer {
 
 /// A canister with a module of the pair.
 pub struct Canister {
-    state: ExecutionState,
-    env: Env,
+    /// Module and memories.
+    pub state: ExecutionState,
+    /// Who calls, and what else a message can see.
+    pub env: Env,
 }
 
 /// The controller of every canister here.
@@ -49,7 +51,8 @@ pub fn controller() -> Principal {
     Principal::self_authenticating([7; 32])
 }
 
-fn engine() -> &'static Engine {
+/// The engine that all tests share.
+pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| Engine::new(EngineConfig::default()))
 }
@@ -101,12 +104,6 @@ impl Canister {
         self
     }
 
-    /// Bytes that its memories may still grow by, together.
-    pub fn with_room_bytes(mut self, room_bytes: u64) -> Self {
-        self.env.subnet_available_memory_bytes = room_bytes;
-        self
-    }
-
     /// A plain query.
     pub fn query(&self, method: &str, arg: &[u8]) -> Answer {
         self.run(false, method, arg)
@@ -132,46 +129,13 @@ impl Canister {
         let outcome = engine().execute(&self.state, &entry, &env, &limits);
         answer(outcome.result, outcome.instructions_used)
     }
-
-    /// An update; what it changed stays if it was accepted.
-    pub fn update(&mut self, method: &str, arg: &[u8]) -> Answer {
-        let entry = Entry::Update {
-            method: method.to_string(),
-            arg: arg.to_vec(),
-        };
-        let outcome = engine().execute(&self.state, &entry, &self.env, &Limits::update());
-        self.state = outcome.state;
-        answer(outcome.result, outcome.instructions_used)
-    }
-
-    /// All bytes of the heap.
-    pub fn heap(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.state.heap.size_bytes() as usize];
-        self.state.heap.read(0, &mut bytes).unwrap();
-        bytes
-    }
-
-    /// All bytes of stable memory.
-    pub fn stable(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.state.stable.size_bytes() as usize];
-        self.state.stable.read(0, &mut bytes).unwrap();
-        bytes
-    }
-
-    /// Size of the heap in pages.
-    pub fn heap_pages(&self) -> u64 {
-        self.state.heap.size_pages()
-    }
-
-    /// Some bytes of the heap.
-    pub fn heap_part(&self, offset: u64, len_bytes: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len_bytes];
-        self.state.heap.read(offset, &mut bytes).unwrap();
-        bytes
-    }
 }
 
-fn answer(result: Result<engine::Effects, engine::ExecutionError>, instructions: u64) -> Answer {
+/// The answer in an outcome.
+pub fn answer(
+    result: Result<engine::Effects, engine::ExecutionError>,
+    instructions: u64,
+) -> Answer {
     let result = match result {
         Ok(effects) => match effects.response {
             Some(Response::Reply(bytes)) => Ok(bytes),
