@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::backtrace::FRAMES_MAX;
 use crate::error::ModuleError;
 use crate::heap::GUARD_BYTES;
 use crate::host_memory::HeapCreator;
@@ -9,6 +10,7 @@ use crate::ic0::{self, Host};
 use crate::image::HEAP_MAX_BYTES;
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmtime::{Config, Engine, InstancePre, Linker, Module, OptLevel, Strategy};
@@ -38,6 +40,7 @@ fn configuration() -> Config {
         .max_wasm_stack(WASM_STACK_BYTES)
         // Unused, but must not be smaller.
         .async_stack_size(2 * WASM_STACK_BYTES)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX))
         .memory_init_cow(false)
         .memory_may_move(false)
         .memory_reservation(HEAP_MAX_BYTES)

@@ -240,7 +240,8 @@ pub enum ExecutionError {
         /// The limit, bytes.
         limit: u64,
     },
-    /// A kept heap does not fit the declared maximum of the module's memory.
+    /// A kept heap does not fit the declared maximum of the module's memory, or the 4 GiB of a
+    /// 32-bit one. Code name as since July 2026; older servers abort.
     HeapExceedsDeclaredMaximum {
         /// Pages of the kept heap.
         pages: u64,
@@ -270,6 +271,30 @@ impl ExecutionError {
         }
     }
 
+    /// Whether this kind of error has a backtrace.
+    pub(crate) fn has_backtrace(&self) -> bool {
+        matches!(self, Self::Trapped { .. } | Self::CalledTrap { .. })
+    }
+
+    /// Sets the backtrace of errors that have one.
+    pub(crate) fn set_backtrace(&mut self, names: Option<Vec<String>>) {
+        if let Self::Trapped { backtrace, .. } | Self::CalledTrap { backtrace, .. } = self {
+            *backtrace = names;
+        }
+    }
+
+    /// The error as a caller sees it who may not read the canister's logs: without backtrace.
+    pub fn without_backtrace(mut self) -> Self {
+        self.set_backtrace(None);
+        if let Self::Cleanup { callback, cleanup } = self {
+            return Self::Cleanup {
+                callback: Box::new(callback.without_backtrace()),
+                cleanup: Box::new(cleanup.without_backtrace()),
+            };
+        }
+        self
+    }
+
     /// Name of the error code, as in `CanisterCalledTrap`.
     pub fn code(&self) -> &'static str {
         match self {
@@ -288,9 +313,11 @@ impl ExecutionError {
             Self::Trapped { .. } => "CanisterTrapped",
             Self::CalledTrap { .. } => "CanisterCalledTrap",
             Self::WasmModuleNotFound => "CanisterWasmModuleNotFound",
-            Self::OutOfMemory | Self::HeapExceedsDeclaredMaximum { .. } => "CanisterOutOfMemory",
+            Self::OutOfMemory => "CanisterOutOfMemory",
             Self::Cleanup { callback, .. } => callback.code(),
-            Self::WasmEngine { .. } => "CanisterWasmEngineError",
+            Self::WasmEngine { .. } | Self::HeapExceedsDeclaredMaximum { .. } => {
+                "CanisterWasmEngineError"
+            }
             Self::MemoryAccessLimitExceeded { .. } => "CanisterMemoryAccessLimitExceeded",
             Self::WasmMemoryLimitExceeded { .. } => "CanisterWasmMemoryLimitExceeded",
         }
@@ -358,8 +385,8 @@ impl ExecutionError {
                 pages,
                 maximum_pages,
             } => format!(
-                "Failed to grow wasm memory: the heap of {pages} pages exceeds module's declared \
-                 maximum of {maximum_pages} pages"
+                "Canister encountered a Wasm engine error: Failed to grow wasm memory: the heap of \
+                 {pages} pages exceeds module's declared maximum of {maximum_pages} pages"
             ),
             Self::EnvironmentVariableIndexOutOfBounds { index, length } => format!(
                 "Environment variable index {index} is out of bounds. The number of environment \
@@ -395,7 +422,7 @@ impl ExecutionError {
                 "Please install code to this canister before calling it.",
                 "wasm-module-not-found",
             ),
-            Self::OutOfMemory | Self::HeapExceedsDeclaredMaximum { .. } => Help::user(
+            Self::OutOfMemory => Help::user(
                 "Check the canister's memory usage against its allocation and the system wide \
                  limits to determine why more memory cannot be allocated.",
                 "out-of-memory",
@@ -420,6 +447,7 @@ impl ExecutionError {
             Self::InsufficientCycles { .. }
             | Self::Cleanup { .. }
             | Self::WasmEngine { .. }
+            | Self::HeapExceedsDeclaredMaximum { .. }
             | Self::EnvironmentVariableIndexOutOfBounds { .. }
             | Self::EnvironmentVariableNotFound { .. } => Help::None,
         }
@@ -429,7 +457,8 @@ impl ExecutionError {
 const HANDLE_FAILURES: &str = "Consider gracefully handling failures from this canister or \
      altering the canister to handle exceptions.";
 
-fn backtrace_text(backtrace: &Option<Vec<String>>) -> String {
+/// The backtrace as it follows a text; empty without one.
+pub(crate) fn backtrace_text(backtrace: &Option<Vec<String>>) -> String {
     match backtrace {
         None => String::new(),
         Some(names) => {

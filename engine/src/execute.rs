@@ -3,7 +3,7 @@
 use crate::compile::Compiler;
 use crate::entry::{Closure, Entry};
 use crate::env::{Env, Limits};
-use crate::error::{ExecutionError, ModuleError, TrapCode};
+use crate::error::{ExecutionError, ModuleError, TrapCode, backtrace_text};
 use crate::heap::{self, Heap};
 use crate::host_memory::with_mapping;
 use crate::ic0::Host;
@@ -16,7 +16,7 @@ use crate::outcome::{Effects, Outcome};
 use crate::stack::on_deep_stack;
 use crate::state::{ExecutionState, GlobalValue};
 use std::sync::Arc;
-use wasmtime::{Instance, InstancePre, Store, Trap, Val};
+use wasmtime::{Instance, InstancePre, Store, Trap, Val, WasmBacktrace};
 
 /// Instructions charged for each 4 KiB page of heap that is written.
 const DIRTY_PAGE_COST: u64 = 1_000;
@@ -201,7 +201,7 @@ impl Execution {
     }
 
     fn run(mut self, state: &ExecutionState, entry: &Entry) -> Outcome {
-        let result = self.call(entry);
+        let result = self.call(state, entry);
         let collected = self.collect(state, entry, result.is_ok());
         let counter = self.counter();
         let host = self.store.into_data();
@@ -256,18 +256,25 @@ impl Execution {
         }
     }
 
-    fn call(&mut self, entry: &Entry) -> Result<(), ExecutionError> {
+    fn call(&mut self, state: &ExecutionState, entry: &Entry) -> Result<(), ExecutionError> {
         let result = match entry {
             Entry::Reply { closure, .. }
             | Entry::Reject { closure, .. }
             | Entry::Cleanup { closure, .. } => self.call_closure(*closure),
             _ => self.call_method(entry),
         };
-        // What a system call said counts, not how wasmtime passed it on.
-        result.map_err(|error| self.store.data_mut().error.take().unwrap_or(error))
+        result.map_err(|stopped| {
+            // What a system call said counts, not how wasmtime passed it on.
+            let (mut error, frames) = match self.store.data_mut().error.take() {
+                Some(error) => (error, std::mem::take(&mut self.store.data_mut().frames)),
+                None => (stopped.error, stopped.frames),
+            };
+            error.set_backtrace(state.module.function_names().backtrace(&frames));
+            error
+        })
     }
 
-    fn call_method(&mut self, entry: &Entry) -> Result<(), ExecutionError> {
+    fn call_method(&mut self, entry: &Entry) -> Result<(), Stopped> {
         let name = entry
             .method()
             .map(|method| method_export(&method.to_string()))
@@ -279,7 +286,7 @@ impl Execution {
         function.call(&mut self.store, ()).map_err(stopped)
     }
 
-    fn call_closure(&mut self, closure: Closure) -> Result<(), ExecutionError> {
+    fn call_closure(&mut self, closure: Closure) -> Result<(), Stopped> {
         let argument = if self.store.data().wasm64 {
             Val::I64(closure.env as i64)
         } else {
@@ -313,7 +320,7 @@ impl Execution {
                 .params()
                 .all(|param| wasmtime::ValType::eq(&param, &wanted));
         if !fits {
-            return Err(contract(BAD_SIGNATURE));
+            return Err(contract(BAD_SIGNATURE).into());
         }
         function
             .call(&mut self.store, &[argument], &mut [])
@@ -387,10 +394,25 @@ fn memory_failure(error: MemoryError) -> ExecutionError {
     engine_error(format!("Failed to instantiate module: {error}"))
 }
 
-/// The error of code that wasmtime stopped.
-fn stopped(error: wasmtime::Error) -> ExecutionError {
+/// Why code could not be run to its end, and where it was.
+struct Stopped {
+    error: ExecutionError,
+    frames: Vec<u32>,
+}
+
+impl From<ExecutionError> for Stopped {
+    fn from(error: ExecutionError) -> Self {
+        let frames = Vec::new();
+        Self { error, frames }
+    }
+}
+
+/// What wasmtime stopped code for.
+fn stopped(error: wasmtime::Error) -> Stopped {
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let frames = backtrace.map(crate::ic0::frames).unwrap_or_default();
     let code = match error.downcast_ref::<Trap>() {
-        Some(Trap::BadSignature) => return contract(BAD_SIGNATURE),
+        Some(Trap::BadSignature) => return contract(BAD_SIGNATURE).into(),
         Some(Trap::StackOverflow) => TrapCode::StackOverflow,
         Some(Trap::MemoryOutOfBounds) => TrapCode::HeapOutOfBounds,
         Some(Trap::TableOutOfBounds) => TrapCode::TableOutOfBounds,
@@ -398,17 +420,19 @@ fn stopped(error: wasmtime::Error) -> ExecutionError {
         Some(Trap::UnreachableCodeReached) => TrapCode::Unreachable,
         _ => TrapCode::Other,
     };
-    ExecutionError::trap(code)
+    let error = ExecutionError::trap(code);
+    Stopped { error, frames }
 }
 
 /// The log line of a failed message; only traps have one.
 fn trap_line(error: &ExecutionError) -> Option<String> {
-    match error {
-        ExecutionError::Trapped { code, .. } => Some(format!("[TRAP]: {code}")),
-        ExecutionError::CalledTrap { message, .. } if message.is_empty() => {
-            Some("[TRAP]: (no message)".to_string())
+    let (message, backtrace) = match error {
+        ExecutionError::Trapped { code, backtrace } => (code.to_string(), backtrace),
+        ExecutionError::CalledTrap { message, backtrace } if message.is_empty() => {
+            ("(no message)".to_string(), backtrace)
         }
-        ExecutionError::CalledTrap { message, .. } => Some(format!("[TRAP]: {message}")),
-        _ => None,
-    }
+        ExecutionError::CalledTrap { message, backtrace } => (message.clone(), backtrace),
+        _ => return None,
+    };
+    Some(format!("[TRAP]: {message}{}", backtrace_text(backtrace)))
 }

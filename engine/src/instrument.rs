@@ -34,7 +34,7 @@ pub(crate) const MEMORY: &str = "memory";
 pub(crate) const TABLE: &str = "table";
 
 /// How many imports are added; defined functions move up by as many.
-const ADDED_IMPORTS: u32 = 2;
+pub(crate) const ADDED_IMPORTS: u32 = 2;
 
 /// Lengths of the functions the replica adds to every module, for the cost of compiling: the
 /// counter's slow path and the scan of its stable memory bytemap.

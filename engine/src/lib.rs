@@ -13,6 +13,7 @@
 //! It never routes a call, charges a balance or decides what a failure means for a canister: that
 //! is the replica's part.
 
+mod backtrace;
 mod compile;
 mod decode;
 mod engine;

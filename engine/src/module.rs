@@ -1,5 +1,6 @@
 //! A validated, compiled canister module.
 
+use crate::backtrace::FunctionNames;
 use crate::compile::Compiler;
 use crate::decode::decode;
 use crate::error::{Help, ModuleError};
@@ -78,6 +79,7 @@ pub struct Module {
     global_types: Vec<GlobalType>,
     initial_globals: Vec<GlobalValue>,
     initial_heap: Heap,
+    function_names: FunctionNames,
     code: InstancePre<Host>,
 }
 
@@ -130,6 +132,7 @@ impl Module {
             globals,
             initial_globals,
             initial_heap,
+            function_names: FunctionNames::new(&parsed),
             code,
         }))
     }
@@ -202,6 +205,10 @@ impl Module {
 
     pub(crate) fn listed_globals(&self) -> &[ListedGlobal] {
         &self.globals
+    }
+
+    pub(crate) fn function_names(&self) -> &FunctionNames {
+        &self.function_names
     }
 
     pub(crate) fn code(&self) -> &InstancePre<Host> {

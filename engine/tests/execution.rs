@@ -309,7 +309,8 @@ fn traps_have_the_recorded_texts() {
                 (func $deep (result i32) (i32.add (call $deep) (i32.const 1)))
                 (func (export "canister_update u") (local $n i32) {code}))"#
         );
-        Canister::install(&wat).update("u", &[]).unwrap_err()
+        let error = Canister::install(&wat).update("u", &[]).unwrap_err();
+        error.without_backtrace()
     };
     let texts = [
         ("(unreachable)", "Canister trapped: unreachable"),
@@ -355,6 +356,54 @@ fn traps_have_the_recorded_texts() {
         help.ends_with("execution-errors#trapped") && help.contains("unreachable.\nConsider"),
         "{help}"
     );
+}
+
+#[test]
+fn a_name_section_gives_traps_a_backtrace() {
+    let wasm = wat::parse_str(
+        r#"(module
+            (import "ic0" "trap" (func (param i32 i32)))
+            (memory 1)
+            (func (call 0 (i32.const 0) (i32.const 0)))
+            (func (call 1))
+            (func unreachable)
+            (export "canister_update called" (func 2))
+            (export "canister_update stopped" (func 3)))"#,
+    )
+    .unwrap();
+    let mut named = wasm.clone();
+    // Custom section "name", subsection 1: names of functions 1 and 2.
+    let mangled = b"_ZN3abc3def17h0123456789abcdefE";
+    let names = [
+        &[2u8, 1, 5][..],
+        b"inner",
+        &[2, mangled.len() as u8],
+        mangled,
+    ]
+    .concat();
+    let section = [&[4u8][..], b"name", &[1, names.len() as u8], &names].concat();
+    named.extend([&[0, section.len() as u8][..], &section].concat());
+
+    let run = |wasm: &[u8], method: &str| {
+        let mut canister = Canister::with_module(engine().load_module(wasm).unwrap());
+        let entry = Entry::Update {
+            method: method.to_string(),
+            arg: Vec::new(),
+        };
+        canister.run(entry, Limits::update())
+    };
+    let outcome = run(&named, "called");
+    let error = outcome.result.unwrap_err();
+    let text =
+        "Canister called `ic0.trap` with message: ''\nCanister Backtrace:\ninner\nabc::def\n";
+    assert_eq!(error.description(), text);
+    let line = b"[TRAP]: (no message)\nCanister Backtrace:\ninner\nabc::def\n";
+    assert_eq!(outcome.logs, [line.to_vec()]);
+    let plain = run(&wasm, "called").result.unwrap_err();
+    assert_eq!(error.without_backtrace(), plain);
+    // A frame without name does not make a backtrace.
+    let error = run(&named, "stopped").result.unwrap_err();
+    assert_eq!(error, trapped(TrapCode::Unreachable));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::slices::Slices;
 use crate::stable::StableMemory;
 use crate::touched::TouchedPages;
 use std::collections::BTreeMap;
-use wasmtime::{Caller, Global, Memory, StoreLimits, StoreLimitsBuilder, Val};
+use wasmtime::{Caller, Global, Memory, StoreLimits, StoreLimitsBuilder, Val, WasmBacktrace};
 
 /// Tables and table elements an instance may have.
 const TABLES_MAX: usize = 1;
@@ -33,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) memory: Option<Memory>,
     /// The error a system call ended the message with.
     pub(crate) error: Option<ExecutionError>,
+    /// Where the code was when a system call trapped: function indexes, innermost first.
+    pub(crate) frames: Vec<u32>,
     pub(crate) log: MessageLog,
     pub(crate) stable: StableMemory,
     pub(crate) touched: TouchedPages,
@@ -66,6 +68,7 @@ impl Host {
             counter: None,
             memory: None,
             error: None,
+            frames: Vec::new(),
             log: MessageLog::default(),
             stable,
             touched: TouchedPages::default(),
@@ -117,9 +120,18 @@ impl MessageLog {
     }
 }
 
+/// Function indexes of a backtrace.
+pub(crate) fn frames(backtrace: &WasmBacktrace) -> Vec<u32> {
+    let frames = backtrace.frames().iter();
+    frames.map(wasmtime::FrameInfo::func_index).collect()
+}
+
 /// Ends the message with an error.
 pub(crate) fn fail(caller: &mut Caller<'_, Host>, error: ExecutionError) -> wasmtime::Error {
     let text = error.description();
+    if error.has_backtrace() {
+        caller.data_mut().frames = frames(&WasmBacktrace::capture(&*caller));
+    }
     caller.data_mut().error = Some(error);
     wasmtime::Error::msg(text)
 }

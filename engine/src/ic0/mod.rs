@@ -13,7 +13,7 @@ mod message;
 mod stable;
 mod system;
 
-pub(crate) use host::Host;
+pub(crate) use host::{Host, frames};
 
 use wasmtime::{Caller, Linker};
 
