@@ -72,12 +72,12 @@ impl Draft {
     /// [`ArchiveError::NewerFormat`] when a newer program wrote it.
     pub fn begin(lock: Exclusive, subject: Subject) -> Result<Self, ArchiveError> {
         let layout = lock.layout();
-        if let Some(held) = held_canister(layout)?
-            && held != subject.canister
+        if let Some(held) = held_subject(layout)?
+            && held.canister != subject.canister
         {
             return Err(ArchiveError::OtherCanister {
                 path: layout.root().to_path_buf(),
-                held,
+                held: held.canister,
                 asked: subject.canister,
             });
         }
@@ -96,6 +96,14 @@ impl Draft {
             subject,
             images: Vec::new(),
         })
+    }
+
+    /// What the directory is a backup of, finished or not; none if it is empty.
+    ///
+    /// # Errors
+    /// As [`Draft::begin`].
+    pub fn peek(lock: &Exclusive) -> Result<Option<Subject>, ArchiveError> {
+        held_subject(lock.layout())
     }
 
     /// Opens the image of one memory for writing against `digests`.
@@ -221,16 +229,16 @@ impl Draft {
     }
 }
 
-/// The canister that the directory belongs to; none if it is empty.
-fn held_canister(layout: &Layout) -> Result<Option<String>, ArchiveError> {
+/// What the directory is a backup of; none if it is empty.
+fn held_subject(layout: &Layout) -> Result<Option<Subject>, ArchiveError> {
     let draft = layout.draft();
     if draft.exists() {
         let file: DraftFile =
             manifest::parse_versioned(&draft, &read_small(&draft)?, DRAFT_FORMAT)?;
-        return Ok(Some(file.subject.canister));
+        return Ok(Some(file.subject));
     }
     if layout.manifest().exists() || layout.manifest_copy().exists() {
-        return Ok(Some(open::read_manifest(layout)?.subject.canister));
+        return Ok(Some(open::read_manifest(layout)?.subject));
     }
     match foreign_entry(layout)? {
         None => Ok(None),

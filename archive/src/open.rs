@@ -174,7 +174,11 @@ impl ImageReader {
 }
 
 /// Reads the manifest, or its copy if the manifest cannot be understood.
-pub(crate) fn read_manifest(layout: &Layout) -> Result<Manifest, ArchiveError> {
+///
+/// # Errors
+/// [`ArchiveError::NotSealed`] when there is neither; [`ArchiveError::Parse`] or
+/// [`ArchiveError::NewerFormat`] when neither can be understood.
+pub fn read_manifest(layout: &Layout) -> Result<Manifest, ArchiveError> {
     let (first, second) = (layout.manifest(), layout.manifest_copy());
     if !first.exists() && !second.exists() {
         let remedy = if layout.draft().exists() {

@@ -3,10 +3,10 @@
 //! Images are repaired by writing again into them: [`reopen`] gives a damaged image its partial name back,
 //! so that the bad chunks can be fetched and the image sealed as when it was first made.
 
-use crate::digests::ChunkDigests;
+use crate::digests::{ChunkDigests, sha256};
 use crate::draft::metadata_json;
 use crate::error::ArchiveError;
-use crate::files::write_atomic;
+use crate::files::{create_folder, write_atomic};
 use crate::lock::{Exclusive, Guard};
 use crate::manifest::Manifest;
 use crate::memory::Memory;
@@ -57,6 +57,32 @@ pub fn rebuild(lock: &Exclusive, report: &Report) -> Result<Vec<String>, Archive
         rebuilt.push(finding.file.clone());
     }
     Ok(rebuilt)
+}
+
+/// Puts `data` back as the file `path` (relative to the directory) if it is what the manifest lists there,
+/// and tells whether it was.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn put_back(
+    lock: &Exclusive,
+    manifest: &Manifest,
+    path: &str,
+    data: &[u8],
+) -> Result<bool, ArchiveError> {
+    let sum = hex::encode(sha256(data));
+    let listed = manifest
+        .files
+        .iter()
+        .any(|entry| entry.path == path && entry.sha256 == sum);
+    if listed {
+        let path = lock.layout().root().join(path);
+        if let Some(folder) = path.parent() {
+            create_folder(folder)?;
+        }
+        write_atomic(&path, data)?;
+    }
+    Ok(listed)
 }
 
 /// Opens a finished image for writing again. It has its partial name until it is sealed.

@@ -1,8 +1,8 @@
 //! The command line: verbs and the options they share.
 
 use crate::commands::{
-    backup::BackupArgs, close::CloseArgs, install::InstallArgs, restore::RestoreArgs,
-    rollback::RollbackArgs, status::StatusArgs, verify::VerifyArgs,
+    attest::AttestArgs, backup::BackupArgs, close::CloseArgs, diff::DiffArgs, install::InstallArgs,
+    restore::RestoreArgs, rollback::RollbackArgs, status::StatusArgs, verify::VerifyArgs,
 };
 use crate::error::CliError;
 use crate::limits::{WORKERS_DEFAULT, WORKERS_MAX};
@@ -34,6 +34,10 @@ pub enum Verb {
     Verify(VerifyArgs),
     /// Write a backup back into a canister and prove that it arrived.
     Restore(RestoreArgs),
+    /// Prove that a canister holds what a backup holds.
+    Attest(AttestArgs),
+    /// Show which chunks of a backup differ from another backup or from a canister.
+    Diff(DiffArgs),
     /// Install the repaired module through the rescue canister and start the canister.
     Install(InstallArgs),
     /// Take the canister back to the snapshot from before the rescue.

@@ -22,8 +22,11 @@ pub mod limits;
 pub mod management;
 pub mod network;
 pub mod output;
+pub mod pair;
 pub mod patient;
+pub mod proof;
 pub mod rescue;
+pub mod routes;
 pub mod transfer;
 
 use clap::Parser;

@@ -1,4 +1,6 @@
-//! Calls to the management canister: the module and metadata of a snapshot.
+//! Calls to the management canister: status, stopping and starting, swaps, snapshots.
+//!
+//! The caller must be a controller of the canister.
 
 use crate::agent::Connection;
 use crate::error::CliError;
@@ -6,9 +8,11 @@ use crate::limits::MODULE_MAX_BYTES;
 use crate::rescue::encode;
 use crate::transfer::retry::Retry;
 use archive::metadata::{Global, GlobalTimer, HookStatus, Metadata, Source, StoredChunk};
-use candid::{CandidType, Principal};
+use candid::{CandidType, Nat, Principal};
 use ic_management_canister_types as ic;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
 use wire::limits::SNAPSHOT_SLICE_MAX_BYTES;
 
 /// The management canister, about one canister.
@@ -17,6 +21,51 @@ pub struct Management<'a> {
     connection: &'a Connection,
     canister: Principal,
     retry: &'a Retry,
+}
+
+/// What canister_status says, as far as it matters here: replicas of all ages have these fields.
+#[derive(Clone, Debug, CandidType, Deserialize)]
+pub struct Status {
+    /// Whether it runs.
+    pub status: ic::CanisterStatusType,
+    /// Hash of its module.
+    pub module_hash: Option<ByteBuf>,
+    /// Its version.
+    pub version: u64,
+    /// Its cycles.
+    pub cycles: Nat,
+    /// Bytes of everything.
+    pub memory_size: Nat,
+    /// Cycles it burns per day by its size.
+    pub idle_cycles_burned_per_day: Nat,
+    /// What it consists of.
+    pub memory_metrics: MemoryMetrics,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+/// What a canister consists of, in bytes.
+#[derive(Clone, Debug, CandidType, Deserialize)]
+pub struct MemoryMetrics {
+    /// Heap.
+    pub wasm_memory_size: Nat,
+    /// Stable memory.
+    pub stable_memory_size: Nat,
+    /// Module.
+    pub wasm_binary_size: Nat,
+    /// Snapshots.
+    pub snapshots_size: Nat,
+}
+
+/// Settings of a canister.
+#[derive(Clone, Debug, CandidType, Deserialize)]
+pub struct Settings {
+    /// Who may do all this.
+    pub controllers: Vec<Principal>,
+    /// Seconds that its cycles must last before it freezes.
+    pub freezing_threshold: Nat,
+    /// Largest heap, in bytes; 0 is none.
+    pub wasm_memory_limit: Nat,
 }
 
 impl<'a> Management<'a> {
@@ -29,10 +78,103 @@ impl<'a> Management<'a> {
         }
     }
 
+    /// Its status, certified.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn status(&self) -> Result<Status, CliError> {
+        self.call(
+            "canister_status",
+            ic::CanisterIdRecord {
+                canister_id: self.canister,
+            },
+        )
+        .await
+    }
+
+    /// Stops it, and waits until it has stopped.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn stop(&self) -> Result<(), CliError> {
+        self.order(
+            "stop_canister",
+            ic::CanisterIdRecord {
+                canister_id: self.canister,
+            },
+        )
+        .await
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn start(&self) -> Result<(), CliError> {
+        self.order(
+            "start_canister",
+            ic::CanisterIdRecord {
+                canister_id: self.canister,
+            },
+        )
+        .await
+    }
+
+    /// Takes a snapshot and returns its id.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn take_snapshot(&self) -> Result<Vec<u8>, CliError> {
+        let args = ic::TakeCanisterSnapshotArgs {
+            canister_id: self.canister,
+            replace_snapshot: None,
+            uninstall_code: None,
+            sender_canister_version: None,
+        };
+        let snapshot: ic::Snapshot = self.call("take_canister_snapshot", args).await?;
+        Ok(snapshot.id)
+    }
+
+    /// Its snapshots: id and time, oldest first.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn snapshots(&self) -> Result<Vec<ic::Snapshot>, CliError> {
+        let args = ic::CanisterIdRecord {
+            canister_id: self.canister,
+        };
+        let mut found: Vec<ic::Snapshot> = self.call("list_canister_snapshots", args).await?;
+        found.sort_by_key(|snapshot| snapshot.taken_at_timestamp);
+        Ok(found)
+    }
+
+    /// Upgrades it without running `pre_upgrade`; the heap stays, or is dropped.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn swap(&self, module: Vec<u8>, keep_heap: bool) -> Result<(), CliError> {
+        let persistence = if keep_heap {
+            ic::WasmMemoryPersistence::Keep
+        } else {
+            ic::WasmMemoryPersistence::Replace
+        };
+        let args = ic::InstallCodeArgs {
+            mode: ic::CanisterInstallMode::Upgrade(Some(ic::UpgradeFlags {
+                skip_pre_upgrade: Some(true),
+                wasm_memory_persistence: Some(persistence),
+            })),
+            canister_id: self.canister,
+            wasm_module: module,
+            arg: Vec::new(),
+            sender_canister_version: None,
+        };
+        self.order("install_code", args).await
+    }
+
     /// What a snapshot says of itself.
     ///
     /// # Errors
-    /// When the call fails; the caller must be a controller.
+    /// When the call fails.
     pub async fn snapshot_metadata(&self, snapshot: &[u8]) -> Result<Metadata, CliError> {
         let args = ic::ReadCanisterSnapshotMetadataArgs {
             canister_id: self.canister,
@@ -94,6 +236,14 @@ impl<'a> Management<'a> {
         let found: ic::ReadCanisterSnapshotDataResult =
             self.call("read_canister_snapshot_data", args).await?;
         Ok(found.chunk)
+    }
+
+    async fn order<A: CandidType>(&self, method: &str, args: A) -> Result<(), CliError> {
+        let arg = encode((args,));
+        self.retry
+            .run(|| self.connection.manage(self.canister, method, arg.clone()))
+            .await?;
+        Ok(())
     }
 
     async fn call<A, T>(&self, method: &str, args: A) -> Result<T, CliError>

@@ -71,6 +71,8 @@ pub enum Event {
         chunks: u64,
         /// Their bytes.
         bytes: u64,
+        /// Bytes that travelled for them: less, where they were compressed.
+        wire_bytes: u64,
         /// Chunks that were right already.
         chunks_equal: u64,
     },
@@ -130,6 +132,21 @@ pub enum Event {
         root: String,
         /// Who hashed it.
         by: &'static str,
+    },
+    /// How two memories differ.
+    Differs {
+        /// Which memory.
+        memory: Memory,
+        /// Size in the backup.
+        size_bytes: u64,
+        /// Size in the other backup or the canister.
+        other_size_bytes: u64,
+        /// Chunks of the backup.
+        chunks: u64,
+        /// Chunks of it that differ or that the other does not have.
+        chunks_different: u64,
+        /// Where: first byte and first byte behind, of neighbouring chunks together.
+        ranges: Vec<[u64; 2]>,
     },
     /// A restore is finished.
     Restored {
@@ -368,11 +385,13 @@ impl fmt::Display for Event {
                 memory,
                 chunks,
                 bytes,
+                wire_bytes,
                 chunks_equal,
             } => write!(
                 f,
-                "{memory}: sent {chunks} chunks, {}; {chunks_equal} were right already",
-                human_bytes(*bytes)
+                "{memory}: sent {chunks} chunks, {}, as {}; {chunks_equal} were right already",
+                human_bytes(*bytes),
+                human_bytes(*wire_bytes)
             ),
             Event::Finding {
                 file,
@@ -432,6 +451,23 @@ impl fmt::Display for Event {
                     f,
                     "{memory}: hashed on chain by {by}, root {root} as in the backup"
                 )
+            }
+            Event::Differs {
+                memory,
+                size_bytes,
+                other_size_bytes,
+                chunks,
+                chunks_different,
+                ranges,
+            } => {
+                write!(f, "{memory}: {chunks_different} of {chunks} chunks differ")?;
+                if size_bytes != other_size_bytes {
+                    write!(f, "; {size_bytes} bytes here, {other_size_bytes} there")?;
+                }
+                for [start, end] in ranges {
+                    write!(f, "\n  bytes {start}..{end}")?;
+                }
+                Ok(())
             }
             Event::Restored {
                 canister,

@@ -4,8 +4,9 @@
 use crate::agent::Connection;
 use crate::error::{CallError, CallErrorKind, CliError};
 use crate::transfer::retry::Retry;
-use crate::transfer::{Sink, Source, pool};
-use archive::{ChunkDigests, Memory};
+use crate::transfer::{Payload, Sink, Source, pool};
+use archive::digests::sha256;
+use archive::{ChunkDigests, Digest, Memory};
 use candid::Principal;
 use std::sync::Arc;
 use wire::candid as bytes;
@@ -102,6 +103,50 @@ impl Patient {
         )?)
     }
 
+    /// Digests of stable memory, computed here from replies that the whole subnet certified: for canisters
+    /// that can be read but not hash themselves.
+    ///
+    /// # Errors
+    /// When the calls fail.
+    pub async fn digests_by_reading(
+        &self,
+        workers: usize,
+        retry: &Arc<Retry>,
+    ) -> Result<ChunkDigests, CliError> {
+        let memory = Memory::Stable;
+        let size_bytes = self.size(memory, Asked::Subnet, retry).await?;
+        let count = size_bytes.div_ceil(CHUNK_LEN_BYTES);
+        let mut raw = vec![0; (count * DIGEST_LEN_BYTES) as usize];
+        let work = |chunk: u64| {
+            let (patient, retry) = (self.clone(), retry.clone());
+            let offset = chunk * CHUNK_LEN_BYTES;
+            let len_bytes = CHUNK_LEN_BYTES.min(size_bytes - offset);
+            async move {
+                let read = || async {
+                    let data = patient
+                        .bytes(memory, offset, len_bytes, Asked::Subnet)
+                        .await?;
+                    let whole = data.len() as u64 == len_bytes;
+                    whole
+                        .then(|| sha256(&data))
+                        .ok_or_else(|| patient.garbled(methods::STABLE_READ))
+                };
+                Ok((chunk, retry.run(read).await?))
+            }
+        };
+        pool::run(0..count, workers, work, |(chunk, digest): (u64, Digest)| {
+            let start = (chunk * DIGEST_LEN_BYTES) as usize;
+            raw[start..start + digest.len()].copy_from_slice(&digest);
+        })
+        .await?;
+        Ok(ChunkDigests::from_raw(
+            memory,
+            size_bytes,
+            CHUNK_LEN_BYTES,
+            &raw,
+        )?)
+    }
+
     async fn hash(
         &self,
         memory: Memory,
@@ -121,6 +166,28 @@ impl Patient {
             }
             _ => Err(self.garbled(method)),
         }
+    }
+
+    async fn bytes(
+        &self,
+        memory: Memory,
+        offset: u64,
+        len_bytes: u64,
+        asked: Asked,
+    ) -> Result<Vec<u8>, CallError> {
+        let method = match memory {
+            Memory::Stable => methods::STABLE_READ,
+            Memory::Heap => methods::HEAP_READ,
+        };
+        let arg = bytes::encode_nat64_pair(offset, len_bytes).to_vec();
+        let mut reply = self.call(method, arg, asked).await?;
+        let data_len = match bytes::decode_blob(&reply) {
+            Ok(data) => data.len(),
+            Err(_) => return Err(self.garbled(method)),
+        };
+        // The data is the end of the reply: cut the header off instead of copying megabytes.
+        reply.drain(..reply.len() - data_len);
+        Ok(reply)
     }
 
     async fn call(&self, method: &str, arg: Vec<u8>, asked: Asked) -> Result<Vec<u8>, CallError> {
@@ -148,33 +215,26 @@ impl Source for Patient {
         offset: u64,
         len_bytes: u64,
     ) -> Result<Vec<u8>, CallError> {
-        let method = match memory {
-            Memory::Stable => methods::STABLE_READ,
-            Memory::Heap => methods::HEAP_READ,
-        };
-        let arg = bytes::encode_nat64_pair(offset, len_bytes).to_vec();
-        let mut reply = self.connection.query(self.canister, method, arg).await?;
-        let data_len = match bytes::decode_blob(&reply) {
-            Ok(data) => data.len(),
-            Err(_) => return Err(self.garbled(method)),
-        };
-        // The data is the end of the reply: cut the header off instead of copying megabytes.
-        reply.drain(..reply.len() - data_len);
-        Ok(reply)
+        self.bytes(memory, offset, len_bytes, Asked::Node).await
     }
 }
 
 impl Sink for Patient {
-    async fn write(&self, memory: Memory, offset: u64, data: Vec<u8>) -> Result<(), CallError> {
-        let method = match memory {
-            Memory::Stable => methods::STABLE_WRITE,
-            Memory::Heap => methods::HEAP_WRITE,
+    async fn write(&self, memory: Memory, offset: u64, payload: &Payload) -> Result<(), CallError> {
+        let method = match (memory, payload) {
+            (Memory::Stable, Payload::Raw(_)) => methods::STABLE_WRITE,
+            (Memory::Stable, Payload::Lz4(_)) => methods::STABLE_WRITE_COMPRESSED,
+            (Memory::Heap, Payload::Raw(_)) => methods::HEAP_WRITE,
+            (Memory::Heap, Payload::Lz4(_)) => {
+                unreachable!("BUG: the heap is never sent compressed")
+            }
         };
+        let data = payload.bytes();
         let header = bytes::nat64_blob_header(offset, data.len() as u64)
             .expect("BUG: a chunk is shorter than 4 GiB");
         let mut arg = Vec::with_capacity(bytes::NAT64_BLOB_HEADER_LEN_MAX_BYTES + data.len());
         arg.extend_from_slice(header.as_bytes());
-        arg.extend_from_slice(&data);
+        arg.extend_from_slice(data);
         self.connection.update(self.canister, method, arg).await?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `backup`: has the memory hashed on chain, downloads it, and keeps nothing that does not match.
 //!
 //! ```text
-//! open case ─► stop ─► snapshot ─► swap in downloader ─► start ─► checksum   (rescue canister)
+//! swap the downloader in, have the memory hashed on chain                     (routes/)
 //!    ─► survey what is on disk ─► fetch what is missing ─► read back, rename  (each memory)
 //!    ─► fence: did anything change meanwhile? ─► metadata, manifest ─► verify
 //! ```
@@ -11,28 +11,26 @@
 
 use super::{Context, now_ns, read_file, verify};
 use crate::args::{NetworkArgs, principal};
-use crate::case::{Case, recorded_root};
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::limits::CHUNKS_PER_READ_MAX;
 use crate::management::Management;
 use crate::output::{Event, Output};
 use crate::patient::Patient;
+use crate::routes::{self, Prepared};
 use crate::transfer::fetch::{FetchOptions, fetch_image};
-use archive::manifest::{Attestation, Manifest, Route};
+use archive::manifest::{Attestation, Manifest};
 use archive::metadata::Metadata;
-use archive::{ChunkDigests, Draft, Exclusive, Memory, Seal, Shared, Subject};
+use archive::{ChunkDigests, Draft, Exclusive, Memory, Seal, Shared};
 use candid::Principal;
 use clap::{Args, ValueEnum};
-use rescue_api::{
-    CaseView, CertifiedRoots, HeapChoice, OpenCaseArgs, Plan, SnapshotPolicy, methods,
-};
+use rescue_api::HeapChoice;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Options of `backup`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue backup 22dei-piaaa-aaaad-qdyyq-cai -o backup/ --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem\n\nInterrupted? Run the same command again."
+    after_help = "Example:\n  ic-rescue backup bkyz2-fmaaa-aaaaa-qaaaq-cai -o backup/ --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n\nInterrupted? Run the same command again."
 )]
 pub struct BackupArgs {
     /// The canister.
@@ -40,6 +38,16 @@ pub struct BackupArgs {
     /// Directory of the backup: new, empty, or holding an earlier backup of the same canister.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Without a rescue canister: swap the downloader in as a controller of the canister, and have the memory
+    /// hashed by replicated calls.
+    #[arg(long, conflicts_with = "endpoints")]
+    pub direct: bool,
+    /// Without a swap: the canister has `stable_size` and `stable_read` of its own.
+    #[arg(long)]
+    pub endpoints: bool,
+    /// With --direct: the downloader to swap in, instead of the one in this program.
+    #[arg(long, value_name = "FILE", requires = "direct")]
+    pub downloader: Option<PathBuf>,
     /// What becomes of the heap when the downloader is swapped in.
     #[arg(long, value_enum, default_value = "keep")]
     pub heap: HeapArg,
@@ -50,6 +58,28 @@ pub struct BackupArgs {
     /// must have the canister's module hash.
     #[arg(long, value_name = "FILE")]
     pub module: Option<PathBuf>,
+}
+
+/// The way to the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteArg {
+    /// Through a rescue canister.
+    Rescue,
+    /// As a controller.
+    Direct,
+    /// Through the canister's own endpoints.
+    Endpoints,
+}
+
+impl BackupArgs {
+    /// The way that was asked for.
+    pub fn route(&self) -> RouteArg {
+        match (self.direct, self.endpoints) {
+            (true, _) => RouteArg::Direct,
+            (false, true) => RouteArg::Endpoints,
+            (false, false) => RouteArg::Rescue,
+        }
+    }
 }
 
 /// What becomes of the heap.
@@ -84,28 +114,45 @@ pub async fn execute(
     // The directory first: a mistake there must show before anything on chain is changed.
     let lock = Exclusive::create(&args.output)?;
     let context = Context::open(network, "backup").await?;
-    let rescue = context.rescue(network, "backup")?;
-    let case = Case::open(rescue, open_args(args, canister)).await?;
-    output.step(format!(
-        "case {} at {}",
-        case.number(),
-        case.rescue().canister()
-    ));
-    let view = case.drive_to_recorded(output).await?;
-
-    let mut draft = Draft::begin(lock, subject(&context, &case, &view)?)?;
-    let patient = Arc::new(Patient::new(context.connection.clone(), canister));
-    for memory in Memory::ALL {
-        match case.digests(&view, memory).await? {
-            Some(digests) => draft = fetch(draft, digests, &patient, &context, output).await?,
-            None => output.warn(format!(
-                "the {memory} has no checksums in the case: not backed up"
-            )),
+    let prepared = match args.route() {
+        RouteArg::Rescue => {
+            let rescue = context.rescue(network, "backup")?;
+            routes::rescue::prepare(lock, &context, rescue, canister, args, output).await?
         }
-    }
-    fence(&case, &view, canister).await?;
+        RouteArg::Direct => routes::direct::prepare(lock, &context, canister, args, output).await?,
+        RouteArg::Endpoints => {
+            routes::endpoints::prepare(lock, &context, canister, args, output).await?
+        }
+    };
 
-    let seal = complete(&context, &case, &view, module, output).await?;
+    let patient = Arc::new(Patient::new(context.connection.clone(), canister));
+    let Prepared {
+        mut draft,
+        digests,
+        fence,
+        certified,
+        snapshot,
+        metadata,
+    } = prepared;
+    let size = |memory| {
+        digests
+            .iter()
+            .find(|d: &&ChunkDigests| d.memory() == memory)
+            .map(ChunkDigests::size_bytes)
+    };
+    let sizes = [size(Memory::Stable), size(Memory::Heap)];
+    for digests in digests {
+        draft = fetch(draft, digests, &patient, &context, output).await?;
+    }
+    fence.check(&context, canister).await?;
+
+    let parts = Parts {
+        metadata,
+        certified,
+        snapshot,
+        sizes,
+    };
+    let seal = complete(&context, canister, parts, module, output).await?;
     let backup = draft.seal(seal)?;
     let manifest = backup
         .manifest()
@@ -115,41 +162,6 @@ pub async fn execute(
     let report = verify::examine(&Shared::existing(&args.output)?, &args.output, output)?;
     output.say(&finished(args, &manifest));
     Ok(if report.is_sound() { 0 } else { EXIT_FINDINGS })
-}
-
-fn open_args(args: &BackupArgs, patient: Principal) -> OpenCaseArgs {
-    OpenCaseArgs {
-        patient,
-        final_module_hash: None,
-        snapshot: match &args.no_snapshot {
-            None => SnapshotPolicy::Take,
-            Some(risk) => SnapshotPolicy::Waive { risk: risk.clone() },
-        },
-        plan: Plan {
-            heap: args.heap.into(),
-            restore: false,
-        },
-    }
-}
-
-fn subject(context: &Context, case: &Case, view: &CaseView) -> Result<Subject, CliError> {
-    Ok(Subject {
-        canister: view.patient.to_text(),
-        module_hash: view.baseline.module_hash.as_ref().map(hex::encode),
-        canister_version: Some(view.baseline.canister_version),
-        network: context.connection.network().name(),
-        route: Route::Rescue,
-        attestation: Attestation::Rescue {
-            rescue_canister: case.rescue().canister().to_text(),
-            case: case.number(),
-        },
-        taken_at_ns: view
-            .memories
-            .iter()
-            .filter_map(|m| m.recorded_at_nanos)
-            .max()
-            .unwrap_or(0),
-    })
 }
 
 /// Brings one image up to its digests and gives it its final name.
@@ -209,60 +221,31 @@ async fn fetch(
     Ok(draft)
 }
 
-/// Makes sure that the case is what it was before the first byte was read. The bytes themselves cannot be
-/// torn, as each chunk matched its checksum; this tells when the checksums are not those of now.
-async fn fence(case: &Case, before: &CaseView, canister: Principal) -> Result<(), CliError> {
-    let after = case.view().await?;
-    let changed = |what: &str| {
-        Err(CliError::CanisterChanged {
-            canister: canister.to_text(),
-            what: what.to_string(),
-        })
-    };
-    if Memory::ALL
-        .into_iter()
-        .any(|m| recorded_root(&after, m) != recorded_root(before, m))
-    {
-        return changed("its recorded checksums are others now");
-    }
-    if after.phase != before.phase {
-        return changed("its case stands elsewhere now");
-    }
-    Ok(())
-}
-
-/// Collects what makes the images a whole backup: metadata, module, chunk store, certificate.
+/// Adds what makes the images a whole backup: metadata, module, chunk store, certificates.
 async fn complete(
     context: &Context,
-    case: &Case,
-    view: &CaseView,
+    canister: Principal,
+    prepared: Parts,
     module: Option<Vec<u8>>,
     output: &Output,
 ) -> Result<Seal, CliError> {
-    let certified = certified_roots(case, output).await?;
-    let management = Management::new(&context.connection, view.patient, &context.retry);
-    let bare = Metadata {
-        taken_at_timestamp: view.baseline.seen_at_nanos,
-        canister_version: view.baseline.canister_version,
-        ..Metadata::empty()
-    };
     let mut seal = Seal {
-        metadata: bare,
+        metadata: prepared.metadata,
         module,
         chunk_store: Vec::new(),
-        certified,
+        certified: prepared.certified,
         loadable_as_snapshot: false,
         sealed_at_ns: now_ns(),
         tool_version: env!("CARGO_PKG_VERSION").into(),
     };
-    let snapshot = view.snapshot.as_ref().filter(|snapshot| !snapshot.deleted);
-    let Some(snapshot) = snapshot else {
+    let Some(snapshot) = prepared.snapshot else {
         output.detail(
             "there is no snapshot, so globals and certified data are not part of the backup",
         );
         return Ok(seal);
     };
-    match management.snapshot_metadata(&snapshot.id).await {
+    let management = Management::new(&context.connection, canister, &context.retry);
+    match management.snapshot_metadata(&snapshot).await {
         Err(CliError::Rejected(error)) => output.warn(format!(
             "the module is not part of the backup, because its snapshot cannot be read ({error}); \
              give it with --module FILE"
@@ -272,16 +255,14 @@ async fn complete(
             output.step("read the module from the snapshot");
             if seal.module.is_none() {
                 let size = metadata.wasm_module_size;
-                seal.module = Some(management.snapshot_module(&snapshot.id, size).await?);
+                seal.module = Some(management.snapshot_module(&snapshot, size).await?);
             }
             for chunk in &metadata.wasm_chunk_store {
                 seal.chunk_store
-                    .push(management.snapshot_chunk(&snapshot.id, &chunk.hash).await?);
+                    .push(management.snapshot_chunk(&snapshot, &chunk.hash).await?);
             }
-            let recorded = |memory| recorded_root(view, memory).map(|(size, _)| size);
-            seal.loadable_as_snapshot = recorded(Memory::Stable)
-                == Some(metadata.stable_memory_size)
-                && recorded(Memory::Heap) == Some(metadata.wasm_memory_size)
+            seal.loadable_as_snapshot = prepared.sizes
+                == [metadata.stable_memory_size, metadata.wasm_memory_size].map(Some)
                 && metadata.globals.iter().all(Option::is_some);
             seal.metadata = metadata;
         }
@@ -289,27 +270,13 @@ async fn complete(
     Ok(seal)
 }
 
-/// The recorded roots with the subnet's signature over them, as files.
-async fn certified_roots(case: &Case, output: &Output) -> Result<Vec<(String, Vec<u8>)>, CliError> {
-    let roots: CertifiedRoots = case
-        .rescue()
-        .look(methods::CERTIFIED_ROOTS, (case.number(),))
-        .await?;
-    let Some(certificate) = roots.certificate else {
-        output.warn(
-            "the rescue canister gave no certificate: the backup has its checksums, not the proof",
-        );
-        return Ok(Vec::new());
-    };
-    let mut files = vec![
-        ("certificate.cbor".to_string(), certificate.into_vec()),
-        ("witness.cbor".to_string(), roots.witness.into_vec()),
-    ];
-    for statement in roots.statements {
-        let name = format!("{}.statement.txt", statement.memory.name());
-        files.push((name, statement.to_text().into_bytes()));
-    }
-    Ok(files)
+/// What is left of the preparations when the images are done.
+struct Parts {
+    metadata: Metadata,
+    certified: Vec<(String, Vec<u8>)>,
+    snapshot: Option<Vec<u8>>,
+    /// Sizes of stable memory and heap, where they are in the backup.
+    sizes: [Option<u64>; 2],
 }
 
 fn finished(args: &BackupArgs, manifest: &Manifest) -> Event {

@@ -11,7 +11,7 @@ use rescue_api::{CaseView, methods};
 /// Options of `close`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue close 22dei-piaaa-aaaad-qdyyq-cai --delete-snapshot --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+    after_help = "Example:\n  ic-rescue close bkyz2-fmaaa-aaaaa-qaaaq-cai --delete-snapshot --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem"
 )]
 pub struct CloseArgs {
     /// The canister.

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 /// Options of `install`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue install 22dei-piaaa-aaaad-qdyyq-cai --module fixed.wasm --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+    after_help = "Example:\n  ic-rescue install bkyz2-fmaaa-aaaaa-qaaaq-cai --module fixed.wasm --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem"
 )]
 pub struct InstallArgs {
     /// The canister.

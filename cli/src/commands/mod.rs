@@ -1,7 +1,9 @@
 //! The verbs, one file each. A verb puts the pieces together; the work is done elsewhere.
 
+pub mod attest;
 pub mod backup;
 pub mod close;
+pub mod diff;
 pub mod install;
 pub mod restore;
 pub mod rollback;
@@ -28,7 +30,9 @@ pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
     let network = &args.network;
     match &args.verb {
         Verb::Backup(verb) => backup::execute(verb, network, output).await,
-        Verb::Verify(verb) => verify::execute(verb, output),
+        Verb::Verify(verb) => verify::execute(verb, network, output).await,
+        Verb::Attest(verb) => attest::execute(verb, network, output).await,
+        Verb::Diff(verb) => diff::execute(verb, network, output).await,
         Verb::Restore(verb) => restore::execute(verb, network, output).await,
         Verb::Install(verb) => install::execute(verb, network, output).await,
         Verb::Rollback(verb) => rollback::execute(verb, network, output).await,

@@ -10,23 +10,26 @@
 
 use super::{Context, verify};
 use crate::args::{NetworkArgs, principal};
-use crate::case::{Case, recorded_root};
+use crate::case::Case;
 use crate::error::CliError;
 use crate::output::{Event, Output, human_bytes};
 use crate::patient::{Asked, Patient};
+use crate::proof::prove;
+use crate::routes::rescue::policy;
 use crate::transfer::plan::differing;
 use crate::transfer::send::send_image;
+use crate::transfer::{Payload, Sink};
 use archive::open::ImageReader;
 use archive::{Backup, Memory, Shared};
 use clap::{Args, ValueEnum};
-use rescue_api::{CaseView, HeapChoice, OpenCaseArgs, Plan, SnapshotPolicy};
+use rescue_api::{HeapChoice, OpenCaseArgs, Plan};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Options of `restore`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue restore backup/ 22dei-piaaa-aaaad-qdyyq-cai --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem\n\nInterrupted? Run the same command again."
+    after_help = "Example:\n  ic-rescue restore backup/ bkyz2-fmaaa-aaaaa-qaaaq-cai --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n\nInterrupted? Run the same command again."
 )]
 pub struct RestoreArgs {
     /// The backup, or a snapshot directory that dfx or icp downloaded.
@@ -59,7 +62,8 @@ pub enum MemoryArg {
 }
 
 impl MemoryArg {
-    fn includes(self, memory: Memory) -> bool {
+    /// Whether `memory` is meant.
+    pub fn includes(self, memory: Memory) -> bool {
         match self {
             MemoryArg::All => true,
             MemoryArg::Stable => memory == Memory::Stable,
@@ -89,10 +93,7 @@ pub async fn execute(
     let open = OpenCaseArgs {
         patient: canister,
         final_module_hash: None,
-        snapshot: match &args.no_snapshot {
-            None => SnapshotPolicy::Take,
-            Some(risk) => SnapshotPolicy::Waive { risk: risk.clone() },
-        },
+        snapshot: policy(args.no_snapshot.as_ref()),
         plan: Plan {
             heap: HeapChoice::Keep,
             restore: true,
@@ -112,7 +113,14 @@ pub async fn execute(
         write_image(&patient, image, &context, output).await?;
     }
     for image in &images {
-        prove(&case, &view, &patient, image, &context, output).await?;
+        prove(
+            Some((&case, &view)),
+            &patient,
+            image.digests(),
+            &context,
+            output,
+        )
+        .await?;
     }
     output.say(&Event::Restored {
         canister: canister.to_text(),
@@ -215,10 +223,12 @@ async fn write_image(
     )
     .await;
     progress.finish();
+    let sent = sent?;
     output.say(&Event::Sent {
         memory,
         chunks: chunks.len() as u64,
-        bytes: sent?,
+        bytes: sent.bytes,
+        wire_bytes: sent.wire_bytes,
         chunks_equal: wanted.count() - chunks.len() as u64,
     });
     Ok(())
@@ -231,60 +241,9 @@ async fn grow(
     size_bytes: u64,
     context: &Context,
 ) -> Result<(), CliError> {
-    use crate::transfer::Sink;
+    let zero = Payload::Raw(vec![0]);
     context
         .retry
-        .run(|| patient.write(memory, size_bytes - 1, vec![0]))
+        .run(|| patient.write(memory, size_bytes - 1, &zero))
         .await
-}
-
-/// Has the memory hashed by the whole subnet, and compares.
-async fn prove(
-    case: &Case,
-    view: &CaseView,
-    patient: &Arc<Patient>,
-    image: &Arc<ImageReader>,
-    context: &Context,
-    output: &Output,
-) -> Result<(), CliError> {
-    let wanted = image.digests();
-    let memory = wanted.memory();
-    let root = wanted.root();
-    let differs = |chunks: u64, first: u64| CliError::RestoreDiffers {
-        memory,
-        canister: patient.canister().to_text(),
-        chunks,
-        first,
-    };
-    output.step(format!("have the {memory} hashed again and compare"));
-    let recorded = recorded_root(view, memory);
-    let by = if recorded.is_some_and(|(_, recorded)| recorded[..] == root[..]) {
-        // The case recorded this very memory: the rescue canister compares, and keeps the result.
-        let progress = case.attest(memory, output).await?;
-        if !progress.attested {
-            let first = progress
-                .first_mismatches
-                .first()
-                .copied()
-                .unwrap_or_default();
-            return Err(differs(progress.mismatches, first));
-        }
-        "the rescue canister"
-    } else {
-        let retry = &context.retry;
-        let found = patient
-            .digests(memory, Asked::Subnet, context.workers, retry, |_| {})
-            .await?;
-        let chunks = differing(wanted, &found);
-        if let Some(first) = chunks.first() {
-            return Err(differs(chunks.len() as u64, *first));
-        }
-        "replicated calls"
-    };
-    output.say(&Event::Attested {
-        memory,
-        root: hex::encode(root),
-        by,
-    });
-    Ok(())
 }

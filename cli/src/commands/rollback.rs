@@ -12,7 +12,7 @@ use rescue_api::{CaseView, Held, Operation, Phase, Run, methods};
 /// Options of `rollback`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue rollback 22dei-piaaa-aaaad-qdyyq-cai --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+    after_help = "Example:\n  ic-rescue rollback bkyz2-fmaaa-aaaaa-qaaaq-cai --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem"
 )]
 pub struct RollbackArgs {
     /// The canister.

@@ -12,7 +12,7 @@ use rescue_api::{JournalEntry, methods};
 /// Options of `status`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue status 22dei-piaaa-aaaad-qdyyq-cai --journal --rescue rdmx6-jaaaa-aaaaa-aaadq-cai --identity me.pem"
+    after_help = "Example:\n  ic-rescue status bkyz2-fmaaa-aaaaa-qaaaq-cai --journal --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem"
 )]
 pub struct StatusArgs {
     /// The canister.

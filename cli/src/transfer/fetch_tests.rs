@@ -132,10 +132,17 @@ fn sealed(place: Place) -> bool {
     let Place {
         _dir,
         _draft,
-        writer,
+        mut writer,
         ..
     } = place;
-    Arc::into_inner(writer).unwrap().seal(&mut |_| {}).is_ok()
+    // A write that was under way when the transfer was cut off still ends.
+    loop {
+        match Arc::try_unwrap(writer) {
+            Ok(writer) => return writer.seal(&mut |_| {}).is_ok(),
+            Err(shared) => writer = shared,
+        }
+        std::thread::yield_now();
+    }
 }
 
 #[tokio::test]
@@ -184,10 +191,10 @@ async fn the_good_half_of_a_corrupt_reply_is_not_fetched_again() {
     let source = Faulty::new(image(2), &[(0, Fault::Corrupt)]);
     let place = place(&source.data);
     fetch(&source, &place).await.unwrap();
+    // The byte in the middle of the first reply belongs to chunk 0.
     assert_eq!(
         *source.requests.lock().unwrap(),
-        [(0, 8092), (CHUNK, 3996)]
-            .map(|(o, l)| { if o == 0 { (0, 2 * CHUNK - 100) } else { (o, l) } })
+        [(0, 2 * CHUNK - 100), (0, CHUNK)]
     );
     assert!(sealed(place));
 }

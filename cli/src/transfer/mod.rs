@@ -27,11 +27,29 @@ pub trait Source: Send + Sync + 'static {
 
 /// Something that memory can be written to. Writing the same bytes twice is writing them once.
 pub trait Sink: Send + Sync + 'static {
-    /// Writes `data` at `offset`, growing the memory as needed.
+    /// Writes `payload` at `offset`, growing the memory as needed.
     fn write(
         &self,
         memory: Memory,
         offset: u64,
-        data: Vec<u8>,
+        payload: &Payload,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// Bytes on their way to a memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// As they are.
+    Raw(Vec<u8>),
+    /// Their length, 32 bits little-endian, then an LZ4 block. Only stable memory can be written so.
+    Lz4(Vec<u8>),
+}
+
+impl Payload {
+    /// What travels.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Raw(bytes) | Payload::Lz4(bytes) => bytes,
+        }
+    }
 }

@@ -20,16 +20,24 @@ where
     R: Send + 'static,
 {
     let mut jobs = jobs.into_iter();
-    // Dropping the set cuts its tasks off.
     let mut under_way = JoinSet::new();
     for job in jobs.by_ref().take(workers.max(1)) {
         under_way.spawn(work(job));
     }
     while let Some(joined) = under_way.join_next().await {
-        let result = joined.map_err(|error| CliError::Worker {
-            reason: error.to_string(),
-        })?;
-        done(result?);
+        let result = match joined {
+            Ok(result) => result,
+            Err(error) => Err(CliError::Worker {
+                reason: error.to_string(),
+            }),
+        };
+        match result {
+            Ok(value) => done(value),
+            Err(error) => {
+                under_way.shutdown().await;
+                return Err(error);
+            }
+        }
         if let Some(job) = jobs.next() {
             under_way.spawn(work(job));
         }
