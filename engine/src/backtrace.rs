@@ -39,8 +39,10 @@ impl FunctionNames {
 
     /// A line per frame, innermost first; `None` when no frame has a name.
     ///
-    /// `frames` are indexes in the rewritten module.
-    pub(crate) fn backtrace(&self, frames: &[u32]) -> Option<Vec<String>> {
+    /// `frames` are indexes in the rewritten module. `in_stable_memory` says that a stable memory
+    /// function trapped: on the Internet Computer that function is itself a frame with a name, so
+    /// there is always something to show.
+    pub(crate) fn backtrace(&self, frames: &[u32], in_stable_memory: bool) -> Option<Vec<String>> {
         let indexes: Vec<u32> = frames
             .iter()
             .map(|&index| {
@@ -52,7 +54,7 @@ impl FunctionNames {
             })
             .filter(|&index| index < self.functions)
             .collect();
-        if !indexes.iter().any(|index| self.names.contains_key(index)) {
+        if !in_stable_memory && !indexes.iter().any(|index| self.names.contains_key(index)) {
             return None;
         }
         let line = |index: &u32| match self.names.get(index) {

@@ -13,6 +13,7 @@ use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{Config, Engine, InstancePre, Linker, Module, OptLevel, Strategy};
 
 /// Stack a canister may use (`MAX_WASM_STACK_SIZE`).
@@ -133,7 +134,10 @@ fn store(path: &Path, module: &Module) {
         return;
     };
     let Some(dir) = path.parent() else { return };
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    // A name of its own for each writer: renaming must not catch a file half written.
+    static WRITERS: AtomicU64 = AtomicU64::new(0);
+    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+    let partial = path.with_extension(format!("{}-{writer}.partial", std::process::id()));
     let written = std::fs::create_dir_all(dir)
         .and_then(|()| std::fs::write(&partial, code))
         .and_then(|()| std::fs::rename(&partial, path));

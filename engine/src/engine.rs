@@ -17,6 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Loaded modules an engine remembers.
 const CACHED_MODULES_MAX: usize = 64;
 
+/// Engines of this process by cache folder: they have no state of their own that shows, so that
+/// equal ones are one, and a module is compiled once.
+static ENGINES: Mutex<Vec<(Option<PathBuf>, Engine)>> = Mutex::new(Vec::new());
+
 /// How an engine is set up.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
@@ -44,14 +48,20 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Starts an engine.
+    /// An engine: the one of this process with this configuration, made when there is none.
     pub fn new(config: EngineConfig) -> Self {
-        Self {
+        let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, engine)) = engines.iter().find(|(dir, _)| *dir == config.cache_dir) {
+            return engine.clone();
+        }
+        let engine = Self {
             inner: Arc::new(Inner {
-                compiler: Compiler::new(config.cache_dir),
+                compiler: Compiler::new(config.cache_dir.clone()),
                 modules: Mutex::new(VecDeque::new()),
             }),
-        }
+        };
+        engines.push((config.cache_dir, engine.clone()));
+        engine
     }
 
     /// Validates, rewrites and compiles a module, gzip-compressed or not; cached by hash.
@@ -68,11 +78,6 @@ impl Engine {
             modules.pop_front();
         }
         Ok(module)
-    }
-
-    /// Whether the module with this hash is loaded already, so that installing it again is cheap.
-    pub fn is_cached(&self, hash: &[u8; 32]) -> bool {
-        self.modules().iter().any(|module| module.hash() == *hash)
     }
 
     /// Executes one message over a state and commits nothing.

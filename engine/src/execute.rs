@@ -269,7 +269,15 @@ impl Execution {
                 Some(error) => (error, std::mem::take(&mut self.store.data_mut().frames)),
                 None => (stopped.error, stopped.frames),
             };
-            error.set_backtrace(state.module.function_names().backtrace(&frames));
+            let in_stable_memory = matches!(
+                error,
+                ExecutionError::Trapped {
+                    code: TrapCode::StableMemoryOutOfBounds | TrapCode::StableMemoryTooBigFor32Bit,
+                    ..
+                }
+            );
+            let names = state.module.function_names();
+            error.set_backtrace(names.backtrace(&frames, in_stable_memory));
             error
         })
     }
