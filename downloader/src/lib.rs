@@ -7,7 +7,7 @@
 //!
 //! On the host this crate is empty; the built module is what the tests run.
 
-#![no_std]
+#![cfg_attr(target_family = "wasm", no_std)]
 #![cfg_attr(target_arch = "wasm64", feature(simd_wasm64))]
 
 #[cfg(target_arch = "wasm32")]

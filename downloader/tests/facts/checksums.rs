@@ -95,10 +95,8 @@ fn chunks_of_all_kinds_of_lengths_are_right() {
     let memory = noise(9 * PAGE, 13);
     for name in READERS {
         let canister = Canister::holding(name, &memory, &memory);
-        let mut seed = 14;
-        for _ in 0..40 {
+        for seed in 14..54 {
             let numbers = noise(12, seed);
-            seed += 1;
             let number = |at: usize| u32::from_le_bytes(numbers[at..at + 4].try_into().unwrap());
             let offset = number(0) as usize % memory.len();
             let chunk_len_bytes = 1 + number(4) as usize % 70_000;
