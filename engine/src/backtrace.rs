@@ -39,10 +39,13 @@ impl FunctionNames {
 
     /// A line per frame, innermost first; `None` when no frame has a name.
     ///
-    /// `frames` are indexes in the rewritten module. `in_stable_memory` says that a stable memory
-    /// function trapped: on the Internet Computer that function is itself a frame with a name, so
-    /// there is always something to show.
-    pub(crate) fn backtrace(&self, frames: &[u32], in_stable_memory: bool) -> Option<Vec<String>> {
+    /// `innermost` is a frame that is not of the module, `frames` are indexes in the rewritten
+    /// module.
+    pub(crate) fn backtrace(
+        &self,
+        innermost: Option<&'static str>,
+        frames: &[u32],
+    ) -> Option<Vec<String>> {
         let indexes: Vec<u32> = frames
             .iter()
             .map(|&index| {
@@ -54,14 +57,15 @@ impl FunctionNames {
             })
             .filter(|&index| index < self.functions)
             .collect();
-        if !in_stable_memory && !indexes.iter().any(|index| self.names.contains_key(index)) {
+        if !in_stable_memory && !indexes.iter().any(named) {
             return None;
         }
         let line = |index: &u32| match self.names.get(index) {
             Some(name) => name.clone(),
             None => format!("unknown function at index {index}"),
         };
-        Some(indexes.iter().map(line).collect())
+        let innermost = innermost.map(str::to_string).into_iter();
+        Some(innermost.chain(indexes.iter().map(line)).collect())
     }
 }
 

@@ -116,8 +116,9 @@ pub struct Canister {
     pub reserved_balance: u128,
     /// At most 32 bytes.
     pub certified_data: Vec<u8>,
-    /// When the global timer fires, nanoseconds since the epoch; 0 for never.
-    pub global_timer_ns: u64,
+    /// When the global timer fires, nanoseconds since the epoch. An uploaded snapshot can set it
+    /// to 0, which is a moment like any other.
+    pub global_timer: Option<u64>,
     /// The low memory hook.
     pub hook: HookStatus,
     /// Changes of code and controllers.
@@ -189,7 +190,7 @@ impl Canister {
             balance,
             reserved_balance: 0,
             certified_data: Vec::new(),
-            global_timer_ns: 0,
+            global_timer: None,
             hook: HookStatus::default(),
             history: History::default(),
             log: Log::default(),

@@ -75,7 +75,7 @@ pub fn apply_effects(
         canister.certified_data.clone_from(data);
     }
     if let Some(timer_ns) = effects.global_timer {
-        canister.global_timer_ns = timer_ns;
+        canister.global_timer = (timer_ns != 0).then_some(timer_ns);
     }
 }
 

@@ -30,7 +30,7 @@ pub fn env_for(canister: &Canister, subnet: &SubnetContext, caller: Principal) -
     env.root_key = subnet.root_key.clone();
     env.wasm_memory_limit = None;
     env.subnet_size = subnet.size_nodes;
-    env.global_timer_ns = canister.global_timer_ns;
+    env.global_timer_ns = canister.global_timer.unwrap_or(0);
     env.open_requests = canister.contexts.open_requests();
     env
 }

@@ -307,7 +307,7 @@ impl RunCall {
         let used = outcome.instructions_used;
         canister.log.append(outcome.logs, subnet.now_ns);
         if mode == Mode::Task(Task::GlobalTimer) {
-            canister.global_timer_ns = 0;
+            canister.global_timer = None;
         }
         let context = canister
             .contexts

@@ -269,7 +269,7 @@ impl Instance {
     ///
     /// # Errors
     /// [`CallError`] with what a caller sees instead of a reply.
-    pub fn query(&mut self, query: &Query) -> Result<Vec<u8>, CallError> {
+    pub fn query(&self, query: &Query) -> Result<Vec<u8>, CallError> {
         let destination = route(
             &self.topology,
             query.effective,

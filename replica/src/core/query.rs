@@ -193,7 +193,9 @@ impl<'a> QueryGraph<'a> {
         call: &OutgoingCall,
         depth: usize,
     ) -> Result<Payload, UserError> {
-        let step = if call.callee == Principal::management_canister() {
+        let step = if call.callee == Principal::management_canister()
+            && management::queries::is_query(&call.method)
+        {
             management::queries::execute(
                 self.state,
                 self.subnet,
@@ -202,6 +204,9 @@ impl<'a> QueryGraph<'a> {
                 &call.arg,
             )
             .map(|bytes| Step::Answer(Ok(Reply::Reply(bytes))))
+        } else if call.callee == Principal::management_canister() {
+            // Other management methods are no queries: there is no canister to answer them.
+            Err(UserError::canister_not_found(self.subnet.id))
         } else {
             self.start(call.callee, frame.canister, &call.method, &call.arg)
         };

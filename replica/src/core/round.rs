@@ -13,7 +13,7 @@ use super::limits::{
     OVERHEAD_PER_CANISTER, OVERHEAD_PER_EXECUTION, ROUND_INSTRUCTIONS, SLICE_INSTRUCTIONS,
     SUBNET_ROUND_INSTRUCTIONS,
 };
-use super::management::{self, Call as ManagementCall, install, lifecycle};
+use super::management::{self, install, lifecycle};
 use super::message::{IngressMessage, Input, Output, Payload, Request, Response};
 use super::network::SubnetContext;
 use super::queues::Source;
@@ -41,14 +41,6 @@ pub fn run(state: &mut SubnetState, subnet: &SubnetContext, arrived: Vec<Output>
     }
     induct_ingress(state, subnet);
     drop_expired(state, subnet);
-    for request in std::mem::take(&mut state.raw_rand) {
-        let bytes = management::decode::encode(&serde_bytes::ByteBuf::from(
-            state.randomness.next().to_vec(),
-        ));
-        let refund = request.cycles;
-        let call = ManagementCall::Request(request);
-        management::answer(state, subnet, &call, Ok(bytes), refund);
-    }
     advance_installs(state, subnet);
     execute_all(state, subnet);
     finish(state, subnet);
@@ -311,8 +303,9 @@ fn schedule_tasks(canister: &mut Canister, subnet: &SubnetContext) {
     let Some(code) = &canister.code else { return };
     let heartbeat = code.module.exports(&engine::Method::Heartbeat);
     let timer = code.module.exports(&engine::Method::GlobalTimer)
-        && canister.global_timer_ns != 0
-        && canister.global_timer_ns <= subnet.now_ns;
+        && canister
+            .global_timer
+            .is_some_and(|timer_ns| timer_ns <= subnet.now_ns);
     if !heartbeat && !timer {
         return;
     }

@@ -83,8 +83,8 @@ pub struct Snapshot {
     pub chunk_store: ChunkStore,
     /// Certified data.
     pub certified_data: Vec<u8>,
-    /// The global timer (0 = inactive); `None` in uploaded metadata that left it out.
-    pub global_timer_ns: Option<u64>,
+    /// The global timer; the outer `None` in uploaded metadata that left it out.
+    pub global_timer: Option<Option<u64>>,
     /// Where the low memory hook stood; `None` in uploaded metadata that left it out.
     pub hook: Option<HookStatus>,
     /// What it counts for, in bytes.
@@ -112,7 +112,7 @@ impl Snapshot {
             globals: state.globals.clone(),
             chunk_store: canister.chunk_store.clone(),
             certified_data: canister.certified_data.clone(),
-            global_timer_ns: Some(canister.global_timer_ns),
+            global_timer: Some(canister.global_timer),
             hook: Some(canister.hook),
             size_bytes: canister.snapshot_size_bytes(),
             is_unflushed: canister.unflushed_bytes > 0,

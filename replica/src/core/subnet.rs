@@ -12,7 +12,7 @@ use super::errors::UserError;
 use super::limits::{
     MAX_SNAPSHOTS, SCHEDULER_CORES, SUBNET_MEMORY_BYTES, SUBNET_MEMORY_RESERVED_BYTES,
 };
-use super::message::{IngressMessage, Origin, Output, Payload, Request, Response};
+use super::message::{IngressMessage, Origin, Output, Payload, Response};
 use super::queues::Inputs;
 use super::snapshot::{Snapshot, SnapshotId};
 
@@ -33,8 +33,6 @@ pub struct SubnetState {
     pub outputs: VecDeque<Output>,
     /// Messages under way to subnets, this one included.
     pub streams: BTreeMap<Principal, Vec<Output>>,
-    /// Calls of `raw_rand`, answered one round later.
-    pub raw_rand: VecDeque<Request>,
     /// Answers for users, to be put into the ingress history.
     pub answers: Answers,
     /// Rounds so far.

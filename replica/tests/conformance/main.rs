@@ -48,7 +48,15 @@ fn replay(group: &str) {
             continue;
         }
         count += 1;
-        let differences = steps::run(&mut world, &modules, scenario);
+        // A canister given by its id was never created: only a fresh network is sure of that.
+        let is_by_id = scenario["steps"][0]["canister"]
+            .as_str()
+            .is_some_and(|c| c.len() > 2);
+        let differences = if is_by_id {
+            steps::run(&mut World::new(), &modules, scenario)
+        } else {
+            steps::run(&mut world, &modules, scenario)
+        };
         if !differences.is_empty() {
             differing.insert(name.to_owned(), differences);
         }

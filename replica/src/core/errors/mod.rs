@@ -93,7 +93,7 @@ pub fn grouped(number: u128) -> String {
 
 /// Bytes in the unit that suits, two decimals.
 pub fn bytes_text(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
@@ -314,7 +314,7 @@ mod tests {
     fn sizes_are_told_in_the_unit_that_suits() {
         assert_eq!(bytes_text(1000), "1000 B");
         assert_eq!(bytes_text(10 << 20), "10.00 MiB");
-        assert_eq!(bytes_text(3 << 40), "3.00 TiB");
+        assert_eq!(bytes_text(3 << 50), "3072.00 TiB");
     }
 
     #[test]

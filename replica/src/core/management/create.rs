@@ -6,7 +6,7 @@ use ic_management_canister_types::{
     DepositCyclesArgs, ProvisionalCreateCanisterWithCyclesArgs, ProvisionalTopUpCanisterArgs,
 };
 
-use super::decode::{check_settings, decode, empty, encode};
+use super::decode::{check_settings, decode, decode_nothing, empty, encode};
 use super::settings::validate_change;
 use super::{Call, Handled};
 use crate::core::api::ErrorCode;
@@ -26,7 +26,12 @@ pub fn create_canister(state: &mut SubnetState, subnet: &SubnetContext, call: &C
         return Handled::Answer(Err(error), 0);
     }
     let fee = subnet.prices.creation();
-    let result = decode::<CreateCanisterArgs>(call.arg()).and_then(|args| {
+    // A call without any argument means all defaults.
+    let args = match decode_nothing(call.arg()) {
+        Ok(()) => Ok(CreateCanisterArgs::default()),
+        Err(_) => decode::<CreateCanisterArgs>(call.arg()),
+    };
+    let result = args.and_then(|args| {
         check_settings(args.settings.as_ref())?;
         if sent < fee {
             return Err(UserError::create_out_of_cycles(sent, fee));
@@ -204,18 +209,17 @@ pub fn deposit_cycles(state: &mut SubnetState, call: &Call) -> Handled {
     }
 }
 
-/// `raw_rand`: answered in the next round, so that nobody knows the bytes when asking.
+/// `raw_rand`
 pub fn raw_rand(state: &mut SubnetState, call: &Call) -> Handled {
-    match call {
-        Call::Ingress(_) => Handled::Answer(
-            Err(UserError::setting_out_of_range(
-                "raw_rand cannot be called by a user.",
-            )),
-            0,
-        ),
-        Call::Request(request) => {
-            state.raw_rand.push_back(request.clone());
-            Handled::Waiting
-        }
-    }
+    let result = match call {
+        Call::Ingress(_) => Err(UserError::setting_out_of_range(
+            "raw_rand cannot be called by a user.",
+        )),
+        Call::Request(request) => decode_nothing(&request.arg).map(|()| {
+            encode(&serde_bytes::ByteBuf::from(
+                state.randomness.next().to_vec(),
+            ))
+        }),
+    };
+    Handled::Answer(result, call.cycles())
 }

@@ -18,6 +18,17 @@ where
     Decode!(arg, T).map_err(|error| UserError::undecodable(format_args!("{error:#}")))
 }
 
+/// Checks that a method got no argument.
+///
+/// # Errors
+/// Bytes that are no candid, or an argument.
+pub fn decode_nothing(arg: &[u8]) -> Result<(), UserError> {
+    if arg == empty() {
+        return Ok(());
+    }
+    Decode!(arg).map_err(|error| UserError::undecodable(format_args!("{error:#}")))
+}
+
 /// Encodes the one result of a method.
 pub fn encode<T: CandidType>(result: &T) -> Vec<u8> {
     Encode!(result).expect("BUG: management results are candid types")

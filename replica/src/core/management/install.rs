@@ -53,7 +53,7 @@ pub struct Installation {
 struct Parts {
     code: Option<ExecutionState>,
     certified_data: Vec<u8>,
-    global_timer_ns: u64,
+    global_timer: Option<u64>,
     version: u64,
     history: History,
     hook: HookStatus,
@@ -67,7 +67,7 @@ impl Parts {
         Parts {
             code: canister.code.clone(),
             certified_data: canister.certified_data.clone(),
-            global_timer_ns: canister.global_timer_ns,
+            global_timer: canister.global_timer,
             version: canister.version,
             history: canister.history.clone(),
             hook: canister.hook,
@@ -80,7 +80,7 @@ impl Parts {
     fn put(self, canister: &mut Canister) {
         canister.code = self.code;
         canister.certified_data = self.certified_data;
-        canister.global_timer_ns = self.global_timer_ns;
+        canister.global_timer = self.global_timer;
         canister.version = self.version;
         canister.history = self.history;
         canister.hook = self.hook;
@@ -363,7 +363,7 @@ impl Stages<'_> {
         let module_hash = new.module.hash().to_vec();
         let fresh_bytes = new.heap.size_bytes();
         self.canister.code = Some(new);
-        self.canister.global_timer_ns = 0;
+        self.canister.global_timer = None;
         self.canister.version += 1;
         self.canister.unflushed_bytes += fresh_bytes;
         let mode = match installation.mode {

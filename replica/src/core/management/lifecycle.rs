@@ -144,7 +144,7 @@ pub fn remove_code(canister: &mut Canister) -> Vec<(Origin, u128)> {
     canister.log.clear();
     canister.chunk_store.clear();
     canister.certified_data.clear();
-    canister.global_timer_ns = 0;
+    canister.global_timer = None;
     canister.hook = HookStatus::default();
     canister.version += 1;
     canister.contexts.delete_all()

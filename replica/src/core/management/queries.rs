@@ -14,6 +14,19 @@ use crate::core::log::LogRecord;
 use crate::core::network::SubnetContext;
 use crate::core::subnet::SubnetState;
 
+/// Whether the method can be called as a query.
+pub fn is_query(method: &str) -> bool {
+    matches!(
+        MethodName::parse(method),
+        Some(
+            MethodName::FetchCanisterLogs
+                | MethodName::CanisterStatus
+                | MethodName::CanisterMetrics
+                | MethodName::CanisterInfo
+        )
+    )
+}
+
 /// Answers a query of the management canister.
 ///
 /// # Errors

@@ -85,8 +85,8 @@ pub fn load(
     canister.chunk_store = snapshot.chunk_store.clone();
     canister.certified_data.clone_from(&snapshot.certified_data);
     if is_uploaded {
-        if let Some(timer_ns) = snapshot.global_timer_ns {
-            canister.global_timer_ns = timer_ns;
+        if let Some(timer) = snapshot.global_timer {
+            canister.global_timer = timer;
         }
         if let Some(hook) = snapshot.hook {
             canister.hook = hook;

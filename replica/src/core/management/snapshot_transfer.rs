@@ -66,9 +66,9 @@ pub fn read_metadata(
             .collect(),
         canister_version: snapshot.canister_version,
         certified_data: snapshot.certified_data.clone(),
-        global_timer: snapshot.global_timer_ns.map(|timer_ns| match timer_ns {
-            0 => CanisterTimer::Inactive,
-            timer_ns => CanisterTimer::Active(timer_ns),
+        global_timer: snapshot.global_timer.map(|timer| match timer {
+            None => CanisterTimer::Inactive,
+            Some(timer_ns) => CanisterTimer::Active(timer_ns),
         }),
         on_low_wasm_memory_hook_status: snapshot.hook.map(|hook| match hook {
             HookStatus::ConditionNotSatisfied => OnLowWasmMemoryHookStatus::ConditionNotSatisfied,
@@ -231,9 +231,9 @@ pub fn upload_metadata(
         globals,
         chunk_store: Default::default(),
         certified_data: args.certified_data,
-        global_timer_ns: args.global_timer.map(|timer| match timer {
-            CanisterTimer::Inactive => 0,
-            CanisterTimer::Active(timer_ns) => timer_ns,
+        global_timer: args.global_timer.map(|timer| match timer {
+            CanisterTimer::Inactive => None,
+            CanisterTimer::Active(timer_ns) => Some(timer_ns),
         }),
         hook: args.on_low_wasm_memory_hook_status.map(|hook| match hook {
             OnLowWasmMemoryHookStatus::ConditionNotSatisfied => HookStatus::ConditionNotSatisfied,
