@@ -57,7 +57,8 @@ impl FunctionNames {
             })
             .filter(|&index| index < self.functions)
             .collect();
-        if !in_stable_memory && !indexes.iter().any(named) {
+        let has_name = |index| self.names.contains_key(index);
+        if innermost.is_none() && !indexes.iter().any(has_name) {
             return None;
         }
         let line = |index: &u32| match self.names.get(index) {

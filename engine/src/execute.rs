@@ -265,19 +265,13 @@ impl Execution {
         };
         result.map_err(|stopped| {
             // What a system call said counts, not how wasmtime passed it on.
-            let (mut error, frames) = match self.store.data_mut().error.take() {
-                Some(error) => (error, std::mem::take(&mut self.store.data_mut().frames)),
+            let host = self.store.data_mut();
+            let (mut error, frames) = match host.error.take() {
+                Some(error) => (error, std::mem::take(&mut host.frames)),
                 None => (stopped.error, stopped.frames),
             };
-            let in_stable_memory = matches!(
-                error,
-                ExecutionError::Trapped {
-                    code: TrapCode::StableMemoryOutOfBounds | TrapCode::StableMemoryTooBigFor32Bit,
-                    ..
-                }
-            );
             let names = state.module.function_names();
-            error.set_backtrace(names.backtrace(&frames, in_stable_memory));
+            error.set_backtrace(names.backtrace(host.innermost_frame, &frames));
             error
         })
     }

@@ -30,7 +30,7 @@ fn code_is_stored_once_and_a_damaged_file_is_replaced() {
     let damaged = second.path().join(stored[0].file_name().unwrap());
     std::fs::write(&damaged, &code[..code.len() / 2]).unwrap();
     engine(second.path()).load_module(&wasm).unwrap();
-    assert_eq!(files(second.path()), [damaged.clone()]);
+    assert_eq!(files(second.path()), std::slice::from_ref(&damaged));
     assert_eq!(std::fs::read(&damaged).unwrap().len(), code.len());
 }
 

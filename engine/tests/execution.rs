@@ -407,6 +407,23 @@ fn a_name_section_gives_traps_a_backtrace() {
 }
 
 #[test]
+fn stable_memory_functions_are_frames_of_their_own() {
+    let wasm = wat::parse_str(
+        r#"(module
+            (import "ic0" "stable64_read" (func (param i64 i64 i64)))
+            (memory 1)
+            (func (call 0 (i64.const 0) (i64.const 0) (i64.const 1)))
+            (export "canister_update u" (func 1)))"#,
+    )
+    .unwrap();
+    let mut canister = Canister::with_module(engine().load_module(&wasm).unwrap());
+    let text = canister.update("u", &[]).unwrap_err().to_string();
+    let start =
+        "Canister trapped: stable memory out of bounds\nCanister Backtrace:\nstable64_read\n";
+    assert!(text.starts_with(start), "{text}");
+}
+
+#[test]
 fn a_missing_method_is_named_and_a_missing_hook_is_skipped() {
     let mut canister = Canister::install("(module)");
     let error = canister.update("nothing", &[]).unwrap_err();

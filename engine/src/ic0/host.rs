@@ -35,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) error: Option<ExecutionError>,
     /// Where the code was when a system call trapped: function indexes, innermost first.
     pub(crate) frames: Vec<u32>,
+    /// The system function that trapped, where it counts as a frame of the canister's.
+    pub(crate) innermost_frame: Option<&'static str>,
     pub(crate) log: MessageLog,
     pub(crate) stable: StableMemory,
     pub(crate) touched: TouchedPages,
@@ -69,6 +71,7 @@ impl Host {
             memory: None,
             error: None,
             frames: Vec::new(),
+            innermost_frame: None,
             log: MessageLog::default(),
             stable,
             touched: TouchedPages::default(),

@@ -1,7 +1,7 @@
 //! Stable memory functions, and the rules for growing memories.
 
 use super::Pointer;
-use super::host::{Host, call, charge, fail, with_heap};
+use super::host::{Host, charge, fail, with_heap};
 use crate::error::{ExecutionError, TrapCode};
 use crate::stable::{STABLE_MAX_PAGES, STABLE_PAGE_BYTES};
 use wasmtime::{Caller, Linker};
@@ -131,6 +131,30 @@ impl Host {
     }
 }
 
+/// Notes the function in which a message fails: the replica runs the stable memory functions as
+/// code of the module, so that they show in backtraces.
+fn noted<T>(
+    caller: &mut Caller<'_, Host>,
+    function: &'static str,
+    result: Result<T, ExecutionError>,
+) -> wasmtime::Result<T> {
+    result.map_err(|error| {
+        caller.data_mut().innermost_frame = Some(function);
+        fail(caller, error)
+    })
+}
+
+/// Runs a function that only needs the host.
+fn run<T>(
+    caller: &mut Caller<'_, Host>,
+    function: &'static str,
+    instructions: u64,
+    body: impl FnOnce(&mut Host) -> Result<T, ExecutionError>,
+) -> wasmtime::Result<T> {
+    let result = charge(caller, instructions).and_then(|()| body(caller.data_mut()));
+    noted(caller, function, result)
+}
+
 fn check_heap_addresses(access: &Access, wasm64: bool) -> Result<(), ExecutionError> {
     let maximum = if wasm64 {
         crate::image::HEAP_MAX_BYTES
@@ -216,13 +240,15 @@ pub(super) fn heap_grew(
 
 pub(super) fn link<P: Pointer>(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.func_wrap("ic0", "stable64_size", |mut caller: Caller<'_, Host>| {
-        call(&mut caller, 0, |host| host.stable_size(Api::Bits64))
+        run(&mut caller, "stable64_size", 0, |host| {
+            host.stable_size(Api::Bits64)
+        })
     })?;
     linker.func_wrap(
         "ic0",
         "stable64_grow",
         |mut caller: Caller<'_, Host>, pages: u64| {
-            call(&mut caller, GROW_COST, |host| {
+            run(&mut caller, "stable64_grow", GROW_COST, |host| {
                 Ok(host.stable_grow(Api::Bits64, pages)?.unwrap_or(u64::MAX))
             })
         },
@@ -238,7 +264,8 @@ pub(super) fn link<P: Pointer>(linker: &mut Linker<Host>) -> wasmtime::Result<()
                 heap,
                 length,
             };
-            read(&mut caller, access).map_err(|error| fail(&mut caller, error))
+            let result = read(&mut caller, access);
+            noted(&mut caller, "stable64_read", result)
         },
     )?;
     linker.func_wrap(
@@ -252,7 +279,8 @@ pub(super) fn link<P: Pointer>(linker: &mut Linker<Host>) -> wasmtime::Result<()
                 heap,
                 length,
             };
-            write(&mut caller, access).map_err(|error| fail(&mut caller, error))
+            let result = write(&mut caller, access);
+            noted(&mut caller, "stable64_write", result)
         },
     )?;
     if !P::WASM64 {
@@ -271,7 +299,7 @@ fn link_32_bit(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         }
     }
     linker.func_wrap("ic0", "stable_size", |mut caller: Caller<'_, Host>| {
-        call(&mut caller, 0, |host| {
+        run(&mut caller, "stable_size", 0, |host| {
             Ok(host.stable_size(Api::Bits32)? as u32)
         })
     })?;
@@ -279,7 +307,7 @@ fn link_32_bit(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         "ic0",
         "stable_grow",
         |mut caller: Caller<'_, Host>, pages: u32| {
-            call(&mut caller, GROW_COST, |host| {
+            run(&mut caller, "stable_grow", GROW_COST, |host| {
                 let before = host.stable_grow(Api::Bits32, pages.into())?;
                 Ok(before.map_or(u32::MAX, |pages| pages as u32))
             })
@@ -289,16 +317,16 @@ fn link_32_bit(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         "ic0",
         "stable_read",
         |mut caller: Caller<'_, Host>, heap: u32, offset: u32, length: u32| {
-            read(&mut caller, access(offset, heap, length))
-                .map_err(|error| fail(&mut caller, error))
+            let result = read(&mut caller, access(offset, heap, length));
+            noted(&mut caller, "stable_read", result)
         },
     )?;
     linker.func_wrap(
         "ic0",
         "stable_write",
         |mut caller: Caller<'_, Host>, offset: u32, heap: u32, length: u32| {
-            write(&mut caller, access(offset, heap, length))
-                .map_err(|error| fail(&mut caller, error))
+            let result = write(&mut caller, access(offset, heap, length));
+            noted(&mut caller, "stable_write", result)
         },
     )?;
     Ok(())
