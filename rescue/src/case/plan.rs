@@ -67,12 +67,7 @@ fn while_serving(case: &Case, pair: Pair) -> Next {
         return Next::Do(Operation::Checksum(memory));
     }
     if let Some(memory) = to_attest(case) {
-        let differs = case
-            .memory(memory)
-            .attestation
-            .as_ref()
-            .is_some_and(|attestation| attestation.done_at.is_some());
-        return if differs {
+        return if is_refuted(case, memory) {
             Next::Operator(RESTORE)
         } else {
             Next::Do(Operation::Attest(memory))
@@ -89,9 +84,12 @@ fn while_serving(case: &Case, pair: Pair) -> Next {
 }
 
 fn while_swapped(case: &Case, pair: Pair) -> Next {
-    let to_serve = to_record(case).is_some() || to_attest(case).is_some();
-    if to_serve {
-        return Next::Do(Operation::Start);
+    match to_attest(case) {
+        // Stopped after a restore that is not right: what now is not for a plan to say.
+        Some(memory) if is_refuted(case, memory) => return Next::Operator(RESTORE),
+        Some(_) => return Next::Do(Operation::Start),
+        None if to_record(case).is_some() => return Next::Do(Operation::Start),
+        None => {}
     }
     let restored = pair == Pair::Uploader || case.stable.wiped;
     if case.plan.restore && !restored {
@@ -117,6 +115,12 @@ fn to_attest(case: &Case) -> Option<Memory> {
         let record = case.memory(*memory);
         record.wiped && record.root.is_some() && !record.is_attested()
     })
+}
+
+/// An attestation has compared every chunk, and some differ.
+fn is_refuted(case: &Case, memory: Memory) -> bool {
+    let attestation = case.memory(memory).attestation.as_ref();
+    attestation.is_some_and(|attestation| attestation.done_at.is_some())
 }
 
 const fn is_staged(case: &Case) -> bool {
