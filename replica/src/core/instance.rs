@@ -23,6 +23,7 @@ use super::network::SubnetContext;
 use super::query::QueryGraph;
 use super::round;
 use super::routing::{Destination, route};
+use super::rules::Rules;
 use super::snapshot::{Snapshot, SnapshotId};
 use super::subnet::SubnetState;
 use super::topology::{Topology, TopologyError};
@@ -41,6 +42,8 @@ pub struct InstanceConfig {
     pub seed: u64,
     /// Where compiled modules are kept between processes.
     pub cache_dir: Option<PathBuf>,
+    /// Which rules the network follows where they changed over time.
+    pub rules: Rules,
 }
 
 /// One network.
@@ -48,6 +51,7 @@ pub struct Instance {
     topology: Topology,
     engine: Engine,
     seed: u64,
+    rules: Rules,
     subnets: BTreeMap<Principal, SubnetState>,
     ingress: BTreeMap<MessageId, IngressStatus>,
     time_ns: u64,
@@ -77,6 +81,7 @@ impl Instance {
                 cache_dir: config.cache_dir.clone(),
             }),
             seed: config.seed,
+            rules: config.rules,
             subnets,
             ingress: BTreeMap::new(),
             time_ns: start_ns,
@@ -132,7 +137,7 @@ impl Instance {
     }
 
     fn context(&self, subnet: &Principal, now_ns: u64) -> Option<SubnetContext> {
-        SubnetContext::new(&self.engine, &self.topology, subnet, now_ns)
+        SubnetContext::new(&self.engine, &self.topology, self.rules, subnet, now_ns)
     }
 
     fn destination(

@@ -29,6 +29,7 @@ pub mod query;
 pub mod queues;
 pub mod round;
 pub mod routing;
+pub mod rules;
 pub mod settings;
 pub mod snapshot;
 pub mod storage;

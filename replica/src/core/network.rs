@@ -7,6 +7,7 @@ use engine::Engine;
 use pocket_ic::common::rest::{CanisterCyclesCostSchedule, SubnetInstructionConfig, SubnetKind};
 
 use super::cycles::Prices;
+use super::rules::Rules;
 use super::topology::{Topology, canister_id_of};
 
 /// One subnet, as far as running code on it asks.
@@ -32,13 +33,21 @@ pub struct SubnetContext {
     pub root_key: Vec<u8>,
     /// All subnets with their ranges.
     pub routes: Vec<(Principal, Vec<(Principal, Principal)>)>,
+    /// Which rules it follows.
+    pub rules: Rules,
     /// Time of this round, nanoseconds since the epoch.
     pub now_ns: u64,
 }
 
 impl SubnetContext {
     /// The context of a subnet of the topology, at a time.
-    pub fn new(engine: &Engine, topology: &Topology, id: &Principal, now_ns: u64) -> Option<Self> {
+    pub fn new(
+        engine: &Engine,
+        topology: &Topology,
+        rules: Rules,
+        id: &Principal,
+        now_ns: u64,
+    ) -> Option<Self> {
         let subnet = topology.subnet(id)?;
         let principals = |ranges: &[super::topology::IdRange]| {
             ranges
@@ -64,6 +73,7 @@ impl SubnetContext {
                 .iter()
                 .map(|subnet| (subnet.id, principals(&subnet.ranges)))
                 .collect(),
+            rules,
             now_ns,
         })
     }

@@ -9,6 +9,7 @@ use replica::core::api::{
 };
 use replica::core::instance::{Instance, InstanceConfig};
 use replica::core::keys::UnsignedAuthority;
+use replica::core::rules::Rules;
 
 /// Bytes a client adds to method name and argument of an anonymous call of a canister.
 const ENVELOPE_BYTES: u64 = 157;
@@ -27,8 +28,8 @@ pub struct World {
 }
 
 impl World {
-    /// A fresh network.
-    pub fn new() -> Self {
+    /// A fresh network that follows these rules.
+    pub fn new(rules: Rules) -> Self {
         let config = InstanceConfig {
             subnets: ExtendedSubnetConfigSet {
                 application: vec![SubnetSpec::default(), SubnetSpec::default()],
@@ -37,6 +38,7 @@ impl World {
             initial_time_ns: None,
             seed: 7,
             cache_dir: None,
+            rules,
         };
         let instance = Instance::new(&config, Arc::new(UnsignedAuthority)).unwrap();
         let mut subnets: Vec<_> = instance

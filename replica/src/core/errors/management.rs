@@ -61,6 +61,16 @@ impl UserError {
         )
     }
 
+    /// A heap that does not fit the module it is put under.
+    pub fn invalid_heap(canister: Principal, heap_bytes: u64, refusal: &str) -> Self {
+        error(
+            ErrorCode::CanisterInvalidWasm,
+            format!(
+                "Error from Canister {canister}: The Wasm memory of {heap_bytes} bytes {refusal}"
+            ),
+        )
+    }
+
     /// Somebody else than a controller.
     pub fn not_controller(
         canister: Principal,

@@ -13,6 +13,7 @@ use ic_management_canister_types::{
 };
 
 use super::decode::{decode, empty};
+use super::heap_fit::check_heap;
 use super::method::MethodName;
 use super::{Call, Handled, answer};
 use crate::core::canister::{Canister, HookStatus};
@@ -346,6 +347,14 @@ impl Stages<'_> {
             .as_ref()
             .expect("BUG: hooks leave the code in place");
         let new = old.with_module(module, handling);
+        if handling == HeapHandling::Keep {
+            check_heap(
+                self.subnet,
+                self.canister.id,
+                new.heap.size_bytes(),
+                &new.module,
+            )?;
+        }
         self.put(installation, new);
         self.stage(Entry::Start)?;
         self.stage(Entry::PostUpgrade {

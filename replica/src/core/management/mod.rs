@@ -8,6 +8,7 @@ pub mod chunked;
 pub mod chunks;
 pub mod create;
 pub mod decode;
+pub mod heap_fit;
 pub mod info;
 pub mod ingress;
 pub mod install;

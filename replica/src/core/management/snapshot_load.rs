@@ -8,6 +8,7 @@ use ic_management_canister_types::{
 
 use super::Call;
 use super::decode::empty;
+use super::heap_fit::check_heap;
 use super::snapshots::{canister_delta, check_cycles};
 use crate::core::canister::HookStatus;
 use crate::core::errors::UserError;
@@ -58,6 +59,7 @@ pub fn load(
     if owner != id && snapshot.is_unflushed {
         return Err(UserError::snapshot_not_loadable(id, &snapshot_id));
     }
+    check_heap(subnet, id, snapshot.heap.size_bytes(), &module)?;
     let compile_cost = match state.compiled.contains(&module.hash()) {
         true => module.compile_cost_instructions() / COMPILE_CACHE_DIVISOR,
         false => module.compile_cost_instructions(),

@@ -2,6 +2,7 @@
 
 use super::{Reply, convert, gateways};
 use crate::core::instance::InstanceConfig as CoreConfig;
+use crate::core::rules::Rules;
 use crate::http::reply::not_supported_text;
 use crate::server::{Hosted, HostedConfig, Server, now_ns};
 use pocket_ic::common::rest::{
@@ -37,6 +38,7 @@ fn create(server: &Arc<Server>, config: &InstanceConfig) -> Result<Reply, String
             initial_time_ns,
             seed: 0,
             cache_dir: std::env::var_os(CACHE_DIR_VARIABLE).map(PathBuf::from),
+            rules: Rules::default(),
         },
         disable_ingress_validation: config.disable_ingress_validation == Some(true),
     })?;
