@@ -5,12 +5,16 @@
 
 use std::process::ExitCode;
 
+#[cfg(test)]
+mod built_tests;
 mod cargo;
 mod demo;
 mod inspect;
 mod lint;
 mod pair;
 mod test;
+#[cfg(test)]
+mod tidy;
 mod toolchain;
 mod wasm;
 

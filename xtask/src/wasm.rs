@@ -36,7 +36,12 @@ struct Patient {
     features: &'static str,
 }
 
-const PATIENTS: [Patient; 4] = [
+const PATIENTS: [Patient; 5] = [
+    Patient {
+        name: "endpoints",
+        package: "patient-endpoints",
+        features: "",
+    },
     Patient {
         name: "ledger",
         package: "patient-ledger",
