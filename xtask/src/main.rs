@@ -1,10 +1,11 @@
 //! `cargo xtask`: the build system of ic-rescue, in Rust so that a machine with cargo needs nothing else.
 //!
 //! Verbs: `demo` (a whole rescue, narrated), `test` (every test of the workspace), `wasm` (the canister
-//! modules), `lint` (rustfmt and clippy). It builds and runs; it never talks to a network of its own.
+//! modules), `bench` (what the pair costs), `lint` (rustfmt and clippy). It builds and runs; it never talks to a network of its own.
 
 use std::process::ExitCode;
 
+mod bench;
 #[cfg(test)]
 mod built_tests;
 mod cargo;
@@ -24,6 +25,7 @@ cargo xtask <verb>
   demo            build everything, break a canister on a local network and rescue it
   test [ARGS…]    run every test of the workspace; ARGS go to `cargo test`
   wasm            build the canister modules into target/wasm
+  bench [ARGS…]   what the pair costs, in instructions and cycles
   lint            rustfmt --check and clippy with -D warnings
 ";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(),
         Some("test") => test::run(&rest),
         Some("wasm") => wasm::build_all().map(|modules| wasm::print(&modules)),
+        Some("bench") => bench::run(&rest),
         Some("lint") => lint::run(),
         _ => {
             eprint!("{USAGE}");
