@@ -11,6 +11,7 @@
 //! chunk 3  [block][block]...[tail ‖ padding]      lane 3
 //! ```
 //!
+//! A group that is zeros gets the digests of the first such group: sparse memories are common.
 //! A group of fewer than four chunks repeats its last one in the idle lanes, which costs
 //! instructions and no code. A chunk cut short at the end of memory is a group of its own, because
 //! all lanes take the same number of blocks.
@@ -24,8 +25,8 @@ use crate::scratch::{AT, LEN_BYTES, borrow};
 use crate::system::{Source, load128, msg_reply_data_append, stable64_read, store128};
 use crate::wasm::{
     i8x16, i8x16_add, i8x16_eq, i8x16_lt, i8x16_shuffle, i8x16_splat, i8x16_swizzle, i32x4_shuffle,
-    u32x4, u32x4_add, u32x4_shl, u32x4_shr, u32x4_splat, v128, v128_and, v128_bitselect, v128_or,
-    v128_xor,
+    u32x4, u32x4_add, u32x4_shl, u32x4_shr, u32x4_splat, v128, v128_and, v128_any_true,
+    v128_bitselect, v128_or, v128_xor,
 };
 use wire::limits::{DIGEST_LEN_BYTES, HASH_LANES, PAGE_LEN_BYTES};
 
@@ -51,6 +52,8 @@ const K: [u32; 64] = round_constants();
 const H: [u32; 8] = initial_state();
 
 /// Appends the digests of `count` chunks to the reply. All of them begin within the memory.
+///
+/// Where a whole group is zeros, its digests are those of the first such group.
 #[inline(always)]
 pub fn append_digests(
     source: Source,
@@ -59,24 +62,86 @@ pub fn append_digests(
     chunk_len_bytes: u64,
     mut count: u64,
 ) {
+    let mut zeros_known = false;
+    let mut zeros = [u32x4_splat(0); 2];
     while count > 0 {
         let left_bytes = memory_len_bytes - offset;
         let mut lanes = 1;
         let mut len_bytes = left_bytes;
+        let mut is_zero = false;
         if left_bytes >= chunk_len_bytes {
             lanes = min(HASH_LANES, min(count, left_bytes / chunk_len_bytes));
             len_bytes = chunk_len_bytes;
+            is_zero = all_zero(source, offset, lanes * chunk_len_bytes);
         }
-        let group = Group {
-            offset,
-            stride_bytes: chunk_len_bytes,
-            len_bytes,
-            lanes,
+        let (first, second) = if is_zero && zeros_known {
+            ([zeros[0]; 4], [zeros[1]; 4])
+        } else {
+            let group = Group {
+                offset,
+                stride_bytes: chunk_len_bytes,
+                len_bytes,
+                lanes,
+            };
+            hash(source, memory_len_bytes, group)
         };
-        append_group(source, memory_len_bytes, group);
+        if is_zero {
+            zeros_known = true;
+            zeros = [first[0], second[0]];
+        }
+        append(first, second, lanes);
         offset = offset.wrapping_add(lanes.wrapping_mul(chunk_len_bytes));
         count -= lanes;
     }
+}
+
+/// Appends the first `lanes` digests of a group, each in two halves.
+#[inline(always)]
+fn append(first: [v128; 4], second: [v128; 4], lanes: u64) {
+    borrow::<8, _>(|| {
+        store128(AT, first[0]);
+        store128(AT + 16, second[0]);
+        store128(AT + 32, first[1]);
+        store128(AT + 48, second[1]);
+        store128(AT + 64, first[2]);
+        store128(AT + 80, second[2]);
+        store128(AT + 96, first[3]);
+        store128(AT + 112, second[3]);
+        msg_reply_data_append(AT, (lanes * DIGEST_LEN_BYTES) as usize);
+    });
+}
+
+/// Whether a range is zeros. Ends at the first part that is not, so that memory in use is hardly
+/// read twice; a range that is no whole number of blocks is not looked at.
+#[inline(always)]
+fn all_zero(source: Source, mut offset: u64, mut left_bytes: u64) -> bool {
+    if !left_bytes.is_multiple_of(BLOCK_LEN_BYTES) {
+        return false;
+    }
+    while left_bytes > 0 {
+        let part_bytes = min(WINDOW_LEN_BYTES, left_bytes);
+        let mut at = match source {
+            Source::Stable => {
+                stable64_read(WINDOWS_AT, offset, part_bytes);
+                WINDOWS_AT as usize
+            }
+            Source::Heap => offset as usize,
+        };
+        let end = at.wrapping_add(part_bytes as usize);
+        let mut bits = u32x4_splat(0);
+        while at != end {
+            let low = v128_or(load128(at), load128(at.wrapping_add(16)));
+            let high = v128_or(load128(at.wrapping_add(32)), load128(at.wrapping_add(48)));
+            bits = v128_or(bits, v128_or(low, high));
+            at = at.wrapping_add(BLOCK_LEN_BYTES as usize);
+        }
+        if v128_any_true(bits) {
+            return false;
+        }
+        offset += part_bytes;
+        left_bytes -= part_bytes;
+    }
+    true
 }
 
 /// Up to four chunks of one length, hashed together.
@@ -88,9 +153,9 @@ struct Group {
     lanes: u64,
 }
 
-/// Hashes a group and appends its digests.
+/// The digests of a group: their first halves, their second halves.
 #[inline(always)]
-fn append_group(source: Source, memory_len_bytes: u64, group: Group) {
+fn hash(source: Source, memory_len_bytes: u64, group: Group) -> ([v128; 4], [v128; 4]) {
     let Group {
         offset,
         stride_bytes,
@@ -183,19 +248,7 @@ fn append_group(source: Source, memory_len_bytes: u64, group: Group) {
     }
 
     let [s0, s1, s2, s3, s4, s5, s6, s7] = state;
-    let first = transpose([s0, s1, s2, s3]);
-    let second = transpose([s4, s5, s6, s7]);
-    borrow::<8, _>(|| {
-        store128(AT, first[0]);
-        store128(AT + 16, second[0]);
-        store128(AT + 32, first[1]);
-        store128(AT + 48, second[1]);
-        store128(AT + 64, first[2]);
-        store128(AT + 80, second[2]);
-        store128(AT + 96, first[3]);
-        store128(AT + 112, second[3]);
-        msg_reply_data_append(AT, (lanes * DIGEST_LEN_BYTES) as usize);
-    });
+    (transpose([s0, s1, s2, s3]), transpose([s4, s5, s6, s7]))
 }
 
 /// A block of each lane, quarter by quarter. `load` is given an address and how many bytes of the

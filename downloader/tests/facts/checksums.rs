@@ -109,6 +109,41 @@ fn chunks_of_all_kinds_of_lengths_are_right() {
     }
 }
 
+/// Groups of zeros take a shortcut; one byte anywhere has to end it.
+#[test]
+fn zeros_are_hashed_like_anything_else() {
+    let mut sparse = vec![0; 24 * PAGE];
+    let places = [
+        7,
+        8 * PAGE - 1,
+        8 * PAGE,
+        13 * PAGE + 64,
+        20 * PAGE - 64,
+        24 * PAGE - 1,
+    ];
+    for name in READERS {
+        for last in 0..=places.len() {
+            sparse.fill(0);
+            for place in &places[..last] {
+                sparse[*place] = 1;
+            }
+            let canister = Canister::holding(name, &sparse, &sparse);
+            for chunk_len_bytes in [64, 100, 4_096, 16_448, PAGE, PAGE + 64, 3 * PAGE] {
+                let count = (24 * PAGE / chunk_len_bytes).min(30);
+                for method in ["heap_sha256", "stable_sha256"] {
+                    check(&canister, method, &sparse, (0, chunk_len_bytes, count));
+                    check(
+                        &canister,
+                        method,
+                        &sparse,
+                        (11 * PAGE + 5, chunk_len_bytes, 4),
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_last_chunk_of_a_full_heap_is_right() {
     let mut heap = Heap::zeroed(HEAP32_MAX_BYTES / PAGE_LEN_BYTES).unwrap();

@@ -1,6 +1,7 @@
 //! What reading and hashing cost in instructions, held against the system calls' own cost.
 
 use crate::harness::{Canister, READERS, blob, chunks, noise, range};
+use engine::{Heap, StableMemory};
 use wire::limits::{CHUNK_LEN_BYTES, HASH_INSTRUCTIONS_PER_BYTE_MAX, READ_LEN_MAX_BYTES};
 
 /// Instructions that the system charges for a byte of a reply.
@@ -50,6 +51,45 @@ fn checksums_cost_no_more_than_promised() {
             println!("{name} {method}: {per_byte:.2} instructions a byte; one chunk: {one}");
             assert!(four <= HASH_INSTRUCTIONS_PER_BYTE_MAX * 4 * CHUNK_LEN_BYTES);
             assert!(one <= four);
+        }
+    }
+}
+
+/// Zeros up to the last byte of a group, where the shortcut turns out to be none.
+#[test]
+fn checksums_of_the_worst_memory_cost_no_more_than_promised() {
+    let mut memory = vec![0; 4 * CHUNK_LEN_BYTES as usize];
+    *memory.last_mut().unwrap() = 1;
+    for name in READERS {
+        let canister = Canister::holding(name, &memory, &memory);
+        for method in ["heap_sha256", "stable_sha256"] {
+            let four = canister
+                .query(method, &chunks(0, CHUNK_LEN_BYTES, 4))
+                .instructions;
+            let per_byte = four as f64 / (4 * CHUNK_LEN_BYTES) as f64;
+            println!("{name} {method}, zeros but for the last byte: {per_byte:.2} a byte");
+            assert!(four <= HASH_INSTRUCTIONS_PER_BYTE_MAX * 4 * CHUNK_LEN_BYTES);
+        }
+    }
+}
+
+#[test]
+fn checksums_of_zeros_cost_a_twentieth() {
+    for name in READERS {
+        let stable = StableMemory::zeroed(64 * 16).unwrap();
+        let canister = Canister::keeping(name, Heap::zeroed(64 * 16).unwrap(), stable);
+        for method in ["heap_sha256", "stable_sha256"] {
+            let few = canister
+                .query(method, &chunks(0, CHUNK_LEN_BYTES, 4))
+                .instructions;
+            let all = canister
+                .query(method, &chunks(0, CHUNK_LEN_BYTES, 64))
+                .instructions;
+            println!(
+                "{name} {method}: 60 MiB more of zeros, {} instructions",
+                all - few
+            );
+            assert!(20 * (all - few) < 15 * few);
         }
     }
 }
