@@ -59,14 +59,14 @@ fn print_sizes() {
 
 fn print_instructions(measured: &[Measured]) {
     println!("\nInstructions (a byte of the chunk)");
-    print!("  {:<18} {:>9}", "operation", "chunk");
+    print!("  {:<20} {:>9}", "operation", "chunk");
     for subject in SUBJECTS {
         print!(" {:>26}", subject.label);
     }
     println!();
     for operation in OPERATIONS {
         for (label, chunk_len_bytes) in CHUNKS {
-            print!("  {:<18} {label:>9}", operation.label());
+            print!("  {:<20} {label:>9}", operation.label());
             for subject in SUBJECTS {
                 let cell = measured
                     .iter()
