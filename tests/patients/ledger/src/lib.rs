@@ -73,12 +73,15 @@ fn sum_balances() -> BTreeMap<String, u64> {
 
 #[ic_cdk::update]
 fn append(new: Vec<Entry>) -> u64 {
+    // Balances first: the cache is built from the entries when it is first used.
+    BALANCES.with_borrow_mut(|balances| {
+        for entry in &new {
+            *balances.entry(entry.account.clone()).or_insert(0) += entry.amount;
+        }
+    });
+    APPENDED.with_borrow_mut(|count| *count += new.len() as u64);
     ENTRIES.with_borrow_mut(|entries| {
         for entry in new {
-            BALANCES.with_borrow_mut(|balances| {
-                *balances.entry(entry.account.clone()).or_insert(0) += entry.amount;
-            });
-            APPENDED.with_borrow_mut(|count| *count += 1);
             entries.insert(entries.len(), entry);
         }
         entries.len()
