@@ -14,6 +14,7 @@
 //! is the replica's part.
 
 mod backtrace;
+mod call;
 mod compile;
 mod decode;
 mod engine;
@@ -26,6 +27,7 @@ mod heap;
 mod host_memory;
 mod ic0;
 mod image;
+mod instance;
 mod instrument;
 mod memory_error;
 mod meter;

@@ -96,3 +96,62 @@ pub(crate) fn charges(body: &[Operator], wasm64: bool) -> Vec<Point> {
     points.sort_by_key(|point| point.position);
     points
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmparser::{Parser, Payload};
+
+    /// The charges of the first function of a module: position, cost, check.
+    fn blocks(body: &str) -> Vec<(usize, u64, bool)> {
+        let wasm = wat::parse_str(format!("(module (memory 1) (func (local i32) {body}))"));
+        let wasm = wasm.unwrap();
+        let mut operators = Vec::new();
+        for payload in Parser::new(0).parse_all(&wasm) {
+            if let Payload::CodeSectionEntry(body) = payload.unwrap() {
+                let reader = body.get_operators_reader().unwrap();
+                operators = reader.into_iter().collect::<Result<_, _>>().unwrap();
+            }
+        }
+        let points = charges(&operators, false).into_iter();
+        points
+            .map(|point| match point.charge {
+                Charge::Block { cost, check } => (point.position, cost, check),
+                Charge::Length32 | Charge::Length64 => (point.position, 0, false),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_empty_function_costs_one() {
+        assert_eq!(blocks(""), [(0, 1, true)]);
+    }
+
+    #[test]
+    fn both_arms_of_a_branch_are_charged_when_entered() {
+        let body = "(if (local.get 0) (then (nop)) (else (nop) (nop))) (nop)";
+        // local.get, if | nop | else: nop, nop | nop
+        assert_eq!(
+            blocks(body),
+            [(0, 4, true), (2, 1, false), (4, 2, false), (7, 1, false)]
+        );
+    }
+
+    #[test]
+    fn a_loop_is_checked_at_each_turn_even_when_it_is_empty() {
+        assert_eq!(blocks("(loop)"), [(0, 1, true), (1, 0, true)]);
+        assert_eq!(blocks("(loop (br 0))"), [(0, 1, true), (1, 2, true)]);
+    }
+
+    #[test]
+    fn code_after_a_branch_is_a_block_of_its_own() {
+        let body = "(block (br_if 0 (local.get 0)) (nop)) (nop)";
+        assert_eq!(blocks(body), [(0, 4, true), (3, 1, false), (5, 1, false)]);
+    }
+
+    #[test]
+    fn a_length_is_charged_before_its_instruction_within_its_block() {
+        let body = "(memory.fill (local.get 0) (local.get 0) (local.get 0))";
+        assert_eq!(blocks(body), [(0, 104, true), (3, 0, false)]);
+    }
+}

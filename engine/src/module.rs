@@ -114,7 +114,7 @@ impl Module {
         let globals = listed_globals(&parsed);
         let initial_heap = initial_heap(&parsed, memory)?;
         let initial_globals =
-            crate::execute::initial_globals(compiler, &code, &initial_heap, &globals)?;
+            crate::instance::initial_globals(compiler, &code, &initial_heap, &globals)?;
         Ok(Arc::new(Self {
             hash,
             unpacked: match wasm {

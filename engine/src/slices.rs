@@ -75,3 +75,56 @@ impl Slices {
         Ok(self.present)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slices(total: u64, slice: u64) -> Slices {
+        let mut limits = Limits::update();
+        limits.instructions = Some(total);
+        limits.slice_instructions = Some(slice);
+        Slices::new(&limits)
+    }
+
+    #[test]
+    fn an_overrun_is_taken_off_the_next_slice() {
+        let mut slices = slices(1_000, 100);
+        assert_eq!(slices.first(), 100);
+        assert_eq!(slices.next(-30).unwrap(), 70);
+        assert_eq!(slices.used(70), 130);
+        assert_eq!(slices.used(60), 140);
+        assert_eq!(slices.next(-1).unwrap(), 99);
+        assert_eq!(slices.used(99), 201);
+    }
+
+    #[test]
+    fn an_operation_that_leaves_nothing_of_the_next_slice_fails() {
+        let mut slices = slices(1_000, 100);
+        let error = slices.next(-100).unwrap_err();
+        let expected = ExecutionError::SliceOverrun {
+            instructions: 200,
+            limit: 100,
+        };
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn the_last_slice_ends_with_the_limit() {
+        let mut slices = slices(250, 100);
+        slices.next(-1).unwrap();
+        let last = slices.next(-1).unwrap();
+        assert_eq!(last, 49);
+        let error = slices.next(-5).unwrap_err();
+        let limit = Limits::UPDATE_INSTRUCTIONS;
+        assert_eq!(error, ExecutionError::InstructionLimitExceeded { limit });
+        assert_eq!(slices.used_capped(-5), 250);
+    }
+
+    #[test]
+    fn without_a_limit_the_counter_starts_at_its_greatest() {
+        let slices = Slices::new(&Limits::unbounded());
+        assert_eq!(slices.first(), i64::MAX);
+        assert_eq!(slices.used(i64::MAX - 7), 7);
+    }
+}

@@ -78,3 +78,37 @@ impl TouchedPages {
         self.written.add(pages);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn touched_pages_are_a_set(ranges in proptest::collection::vec((0u64..300, 0u64..200, any::<bool>()), 1..20)) {
+            let mut touched = TouchedPages::default();
+            let (mut accessed, mut written) = (BTreeSet::new(), BTreeSet::new());
+            for (start, length, is_write) in ranges {
+                let pages = start..start + length;
+                let missing = |set: &BTreeSet<u64>| {
+                    pages.clone().filter(|page| !set.contains(page)).count() as u64
+                };
+                prop_assert_eq!(
+                    touched.untouched(pages.clone()),
+                    (missing(&accessed), missing(&written))
+                );
+                accessed.extend(pages.clone());
+                if is_write {
+                    written.extend(pages.clone());
+                    touched.write(pages);
+                } else {
+                    touched.read(pages);
+                }
+            }
+            prop_assert_eq!(touched.accessed_count(), accessed.len() as u64);
+            prop_assert_eq!(touched.written_count(), written.len() as u64);
+        }
+    }
+}
