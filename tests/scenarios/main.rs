@@ -4,6 +4,7 @@
 
 mod bad_network;
 mod bricked_patients;
+mod kept_heaps;
 mod real_images;
 mod refused_strangers;
 mod rescue_upgraded_in_mid_case;
