@@ -129,6 +129,7 @@ impl Case {
             match self.rescue.ask(method, args.clone()).await? {
                 Ok(answer) => return Ok(answer),
                 Err(Refusal::InProgress(_)) => tokio::time::sleep(CASE_POLL).await,
+                Err(refusal) if is_rate_limited(&refusal) => tokio::time::sleep(CASE_POLL).await,
                 Err(Refusal::OutcomeUnknown(_)) => {
                     tokio::time::sleep(CASE_POLL).await;
                     // Whatever it finds out, the next attempt sees it.
@@ -468,3 +469,9 @@ pub fn describe(operation: &Operation) -> String {
         Operation::Forget => "forget the case".into(),
     }
 }
+/// Whether the IC makes the canister wait: an installation that used many instructions (a hook that ran into
+/// its limit used all 300 billion) is worked off at 2 billion a round before the next one is accepted.
+fn is_rate_limited(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::CallRejected { message, .. } if message.contains("is rate limited"))
+}
+
