@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::env::{Env, Limits};
 use crate::error::ModuleError;
 use crate::execute::execute;
+use crate::image::raise_open_files_limit;
 use crate::module::Module;
 use crate::outcome::Outcome;
 use crate::state::ExecutionState;
@@ -54,6 +55,7 @@ impl Engine {
         if let Some((_, engine)) = engines.iter().find(|(dir, _)| *dir == config.cache_dir) {
             return engine.clone();
         }
+        raise_open_files_limit();
         let engine = Self {
             inner: Arc::new(Inner {
                 compiler: Compiler::new(config.cache_dir.clone()),

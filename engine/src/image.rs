@@ -7,6 +7,7 @@ use crate::pages::PAGE_BYTES;
 use rustix::fs::{MemfdFlags, SeekFrom, ftruncate, memfd_create, seek};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::c_void;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -20,6 +21,24 @@ fn system(action: &'static str) -> impl Fn(Errno) -> MemoryError {
     move |errno| MemoryError::System {
         action,
         source: errno.into(),
+    }
+}
+
+/// Open files a process needs at most: one per heap value that was ever run.
+const OPEN_FILES_MAX: u64 = 1 << 20;
+
+/// Lets this process open as many files as the system allows: the usual limit of 1,024 is soon
+/// reached when each heap is one. Where it cannot be raised, mapping a heap fails later.
+pub(crate) fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(OPEN_FILES_MAX).min(OPEN_FILES_MAX);
+    if limit.current.is_some_and(|current| current < most) {
+        let raised = Rlimit {
+            current: Some(most),
+            maximum: limit.maximum,
+        };
+        // A refusal leaves the limit as it was.
+        let _ = setrlimit(Resource::Nofile, raised);
     }
 }
 

@@ -132,6 +132,23 @@ fn an_older_state_never_changes() {
 }
 
 #[test]
+fn two_thousand_states_of_one_canister_live_side_by_side() {
+    let mut canister = Canister::install(COUNTER);
+    let states: Vec<_> = (0..2_000)
+        .map(|_| {
+            canister.update("count", &[]).unwrap();
+            canister.state.clone()
+        })
+        .collect();
+    for index in [0, 1, 999, 1_999] {
+        canister.state = states[index].clone();
+        let data = reply(canister.query("read", &[]));
+        let count = index as u32 + 1;
+        assert_eq!(counters(&data), (count, 10 + count, count, &b"data"[..]));
+    }
+}
+
+#[test]
 fn an_upgrade_replaces_or_keeps_the_heap() {
     let mut canister = Canister::install(COUNTER);
     canister.update("count", &[]).unwrap();
