@@ -19,14 +19,18 @@
 //! The heap is hashed where it lies, without a copy, and a tail is completed with its padding in
 //! vectors: nothing is written before a group's digests are.
 
+mod block;
+mod constants;
+
+use block::{compress, transpose};
+use constants::H;
 use core::cmp::min;
 
 use crate::scratch::{AT, LEN_BYTES, borrow};
 use crate::system::{Source, load128, msg_reply_data_append, stable64_read, store128};
 use crate::wasm::{
-    i8x16, i8x16_add, i8x16_eq, i8x16_lt, i8x16_shuffle, i8x16_splat, i8x16_swizzle, i32x4_shuffle,
-    u32x4, u32x4_add, u32x4_shl, u32x4_shr, u32x4_splat, v128, v128_and, v128_any_true,
-    v128_bitselect, v128_or, v128_xor,
+    i8x16, i8x16_add, i8x16_eq, i8x16_lt, i8x16_splat, i8x16_swizzle, u32x4_splat, v128, v128_and,
+    v128_any_true, v128_or,
 };
 use wire::limits::{DIGEST_LEN_BYTES, HASH_LANES, PAGE_LEN_BYTES};
 
@@ -44,12 +48,6 @@ const _: () = {
     assert!(WINDOWS_AT + HASH_LANES * WINDOW_LEN_BYTES <= PAGE_LEN_BYTES);
     assert!(HASH_LANES * DIGEST_LEN_BYTES <= LEN_BYTES as u64);
 };
-
-/// Round constants: the first 32 bits of the fractional parts of the cube roots of the first 64
-/// primes.
-const K: [u32; 64] = round_constants();
-/// Initial state: the same of the square roots of the first 8 primes.
-const H: [u32; 8] = initial_state();
 
 /// Appends the digests of `count` chunks to the reply. All of them begin within the memory.
 ///
@@ -290,155 +288,4 @@ extern "C" fn piece(at: usize, left_bytes: i64, last: usize) -> v128 {
     let left = i8x16_splat(left_bytes.clamp(-1, 16) as i8);
     let padding = v128_and(i8x16_eq(places, left), i8x16_splat(-128));
     v128_or(v128_and(shifted, i8x16_lt(places, left)), padding)
-}
-
-/// Rows of four words to columns, with the bytes of every word reversed.
-#[inline(always)]
-fn transpose([r0, r1, r2, r3]: [v128; 4]) -> [v128; 4] {
-    let low01 = i32x4_shuffle::<0, 4, 1, 5>(r0, r1);
-    let low23 = i32x4_shuffle::<0, 4, 1, 5>(r2, r3);
-    let high01 = i32x4_shuffle::<2, 6, 3, 7>(r0, r1);
-    let high23 = i32x4_shuffle::<2, 6, 3, 7>(r2, r3);
-    let even = |a, b| i8x16_shuffle::<3, 2, 1, 0, 7, 6, 5, 4, 19, 18, 17, 16, 23, 22, 21, 20>(a, b);
-    let odd =
-        |a, b| i8x16_shuffle::<11, 10, 9, 8, 15, 14, 13, 12, 27, 26, 25, 24, 31, 30, 29, 28>(a, b);
-    [
-        even(low01, low23),
-        odd(low01, low23),
-        even(high01, high23),
-        odd(high01, high23),
-    ]
-}
-
-/// One round for four lanes; the names rotate from round to round instead of the values.
-macro_rules! round {
-    ($pick:ident $w:ident $j:literal: $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
-        let constants = const { u32x4(K[$j], K[16 + $j], K[32 + $j], K[48 + $j]) };
-        let sum = u32x4_add(u32x4_add($h, $w[$j]), i8x16_swizzle(constants, $pick));
-        let sum = u32x4_add(sum, v128_bitselect($f, $g, $e));
-        let sum = u32x4_add(
-            sum,
-            xor3(rotate::<6>($e), rotate::<11>($e), rotate::<25>($e)),
-        );
-        $d = u32x4_add($d, sum);
-        let sum = u32x4_add(sum, v128_bitselect($c, $b, v128_xor($a, $b)));
-        $h = u32x4_add(
-            sum,
-            xor3(rotate::<2>($a), rotate::<13>($a), rotate::<22>($a)),
-        );
-    };
-}
-
-/// One word of the message schedule, in the place of the word 16 before it.
-macro_rules! extend {
-    ($w:ident $($j:literal)*) => {$(
-        let early = $w[($j + 1) % 16];
-        let late = $w[($j + 14) % 16];
-        let early = xor3(rotate::<7>(early), rotate::<18>(early), u32x4_shr(early, 3));
-        let late = xor3(rotate::<17>(late), rotate::<19>(late), u32x4_shr(late, 10));
-        $w[$j] = u32x4_add(u32x4_add($w[$j], $w[($j + 9) % 16]), u32x4_add(early, late));
-    )*};
-}
-
-/// Takes a block of each lane into the state.
-#[inline(always)]
-fn compress(state: &mut [v128; 8], mut w: [v128; 16]) {
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-    // Bytes of the round constant of this quarter, in a vector that holds one for each quarter.
-    let mut pick = i8x16(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
-    let mut quarter = 0;
-    loop {
-        round!(pick w 0: a b c d e f g h);
-        round!(pick w 1: h a b c d e f g);
-        round!(pick w 2: g h a b c d e f);
-        round!(pick w 3: f g h a b c d e);
-        round!(pick w 4: e f g h a b c d);
-        round!(pick w 5: d e f g h a b c);
-        round!(pick w 6: c d e f g h a b);
-        round!(pick w 7: b c d e f g h a);
-        round!(pick w 8: a b c d e f g h);
-        round!(pick w 9: h a b c d e f g);
-        round!(pick w 10: g h a b c d e f);
-        round!(pick w 11: f g h a b c d e);
-        round!(pick w 12: e f g h a b c d);
-        round!(pick w 13: d e f g h a b c);
-        round!(pick w 14: c d e f g h a b);
-        round!(pick w 15: b c d e f g h a);
-        quarter += 1;
-        if quarter == 4 {
-            break;
-        }
-        pick = i8x16_add(pick, i8x16_splat(4));
-        extend!(w 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-    }
-    let added = [a, b, c, d, e, f, g, h];
-    let mut index = 0;
-    while index < 8 {
-        state[index] = u32x4_add(state[index], added[index]);
-        index += 1;
-    }
-}
-
-#[inline(always)]
-fn rotate<const N: u32>(x: v128) -> v128 {
-    v128_or(u32x4_shr(x, N), u32x4_shl(x, 32 - N))
-}
-
-#[inline(always)]
-fn xor3(x: v128, y: v128, z: v128) -> v128 {
-    v128_xor(v128_xor(x, y), z)
-}
-
-const fn round_constants() -> [u32; 64] {
-    let mut constants = [0; 64];
-    let mut prime = 2;
-    let mut index = 0;
-    while index < 64 {
-        constants[index] = root_fraction(prime, 3);
-        prime = next_prime(prime);
-        index += 1;
-    }
-    constants
-}
-
-const fn initial_state() -> [u32; 8] {
-    let mut state = [0; 8];
-    let mut prime = 2;
-    let mut index = 0;
-    while index < 8 {
-        state[index] = root_fraction(prime, 2);
-        prime = next_prime(prime);
-        index += 1;
-    }
-    state
-}
-
-/// First 32 bits of the fractional part of a root: the root of the number shifted by 32 times its
-/// degree, in integers, modulo 2^32.
-const fn root_fraction(number: u128, degree: u32) -> u32 {
-    let shifted = number << (32 * degree);
-    let mut root = 0u128;
-    let mut bit = 36;
-    while bit > 0 {
-        bit -= 1;
-        let candidate = root | 1 << bit;
-        if candidate.pow(degree) <= shifted {
-            root = candidate;
-        }
-    }
-    root as u32
-}
-
-const fn next_prime(after: u128) -> u128 {
-    let mut candidate = after + 1;
-    let mut divisor = 2;
-    while divisor < candidate {
-        if candidate.is_multiple_of(divisor) {
-            candidate += 1;
-            divisor = 2;
-        } else {
-            divisor += 1;
-        }
-    }
-    candidate
 }
