@@ -35,7 +35,8 @@ pub struct Ingress {
     pub effective: EffectivePrincipal,
     /// The request id; a second message of the same id is taken for a repetition of the first.
     pub message_id: MessageId,
-    /// Size of the whole signed message, in bytes: what the receiver pays for.
+    /// Size of the whole signed message and its id (32 bytes), in bytes: what the size limit is
+    /// about. The receiver pays for all of it but the id.
     pub signed_len_bytes: u64,
     /// When the message expires, in nanoseconds since the epoch.
     pub expiry_ns: u64,

@@ -10,6 +10,9 @@ use super::message::IngressMessage;
 use super::network::SubnetContext;
 use super::subnet::SubnetState;
 
+/// Bytes of a message's id: they count against the size limit and are not paid for.
+const MESSAGE_ID_BYTES: u64 = 32;
+
 /// Who pays for taking in a message, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InductionFee {
@@ -28,7 +31,9 @@ pub fn induction_fee(message: &IngressMessage, subnet: &SubnetContext) -> Option
     };
     Some(InductionFee {
         payer,
-        cycles: subnet.prices.ingress(message.signed_len_bytes),
+        cycles: subnet
+            .prices
+            .ingress(message.signed_len_bytes.saturating_sub(MESSAGE_ID_BYTES)),
     })
 }
 

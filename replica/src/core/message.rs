@@ -109,7 +109,7 @@ pub struct IngressMessage {
     pub method: String,
     /// Argument bytes.
     pub arg: Vec<u8>,
-    /// Bytes of the signed message.
+    /// Bytes of the signed message and its id.
     pub signed_len_bytes: u64,
     /// When it expires, nanoseconds since the epoch.
     pub expiry_ns: u64,

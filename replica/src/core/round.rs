@@ -55,16 +55,25 @@ fn induct(state: &mut SubnetState, subnet: &SubnetContext, source: Source, messa
         state.inputs.push(source, sender, message.into());
         return;
     }
-    match push_input(state, subnet, source, message) {
-        Ok(()) => {}
-        Err((Output::Request(request), payload)) => {
+    if let Err(refused) = push_input(state, subnet, source, message) {
+        // An answer whose receiver is gone goes nowhere.
+        if let Output::Request(request) = refused.message {
             let refund = request.cycles;
-            state
-                .outputs
-                .push_back(Output::Response(Response::to(&request, payload, refund)));
+            let response = Response::to(&request, refused.payload, refund);
+            state.outputs.push_back(Output::Response(response));
         }
-        // The caller is gone: its answer goes nowhere.
-        Err((Output::Response(_), _)) => {}
+    }
+}
+
+/// A message that a canister's queue does not take, and the answer to it.
+struct Refused {
+    message: Output,
+    payload: Payload,
+}
+
+impl Refused {
+    fn new(message: Output, payload: Payload) -> Box<Self> {
+        Box::new(Refused { message, payload })
     }
 }
 
@@ -74,11 +83,11 @@ fn push_input(
     subnet: &SubnetContext,
     source: Source,
     message: Output,
-) -> Result<(), (Output, Payload)> {
+) -> Result<(), Box<Refused>> {
     let destination = message.destination();
     let Some(canister) = state.canisters.get_mut(&destination) else {
         let text = format!("Canister {destination} not found");
-        return Err((
+        return Err(Refused::new(
             message,
             Payload::reject(RejectCode::DestinationInvalid, text),
         ));
@@ -92,7 +101,8 @@ fn push_input(
             None
         };
         if let Some(text) = refused {
-            return Err((message, Payload::reject(RejectCode::CanisterError, text)));
+            let payload = Payload::reject(RejectCode::CanisterError, text);
+            return Err(Refused::new(message, payload));
         }
         let minimum = canister.settings.minimum_incoming_canister_call_cycles;
         if request.cycles < minimum && request.sender != destination {
@@ -100,7 +110,7 @@ fn push_input(
                 "Canister {destination} requires at least {minimum} cycles with every call, but {} were attached",
                 request.cycles
             ));
-            return Err((message, Payload::from(&error)));
+            return Err(Refused::new(message, Payload::from(&error)));
         }
         debug_assert_eq!(subnet.route(&destination), Some(subnet.id));
     }
@@ -435,8 +445,8 @@ fn induct_same_subnet(state: &mut SubnetState, subnet: &SubnetContext) {
         for output in outputs {
             if !state.canisters.contains_key(&output.destination()) {
                 kept.push(output);
-            } else if let Err((output, _)) = push_input(state, subnet, Source::Local, output) {
-                kept.push(output);
+            } else if let Err(refused) = push_input(state, subnet, Source::Local, output) {
+                kept.push(refused.message);
             }
         }
         if let Some(canister) = state.canisters.get_mut(&sender) {

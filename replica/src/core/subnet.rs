@@ -68,7 +68,7 @@ impl Randomness {
     }
 
     /// The next 32 bytes.
-    pub fn next(&mut self) -> [u8; 32] {
+    pub fn draw(&mut self) -> [u8; 32] {
         self.counter += 1;
         Sha256::new_with_prefix(self.seed)
             .chain_update(self.counter.to_be_bytes())

@@ -217,7 +217,7 @@ pub fn raw_rand(state: &mut SubnetState, call: &Call) -> Handled {
         )),
         Call::Request(request) => decode_nothing(&request.arg).map(|()| {
             encode(&serde_bytes::ByteBuf::from(
-                state.randomness.next().to_vec(),
+                state.randomness.draw().to_vec(),
             ))
         }),
     };

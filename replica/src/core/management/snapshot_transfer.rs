@@ -270,12 +270,12 @@ fn check_metadata(
         (args.wasm_module_size == 0, "WasmModuleEmpty"),
         (args.wasm_module_size > WASM_MAX_BYTES, "WasmModuleTooLarge"),
         (
-            args.wasm_memory_size % WASM_PAGE_BYTES != 0,
+            !args.wasm_memory_size.is_multiple_of(WASM_PAGE_BYTES),
             "WasmMemoryNotPageAligned",
         ),
         (args.wasm_memory_size > heap_max, "WasmMemoryTooLarge"),
         (
-            args.stable_memory_size % WASM_PAGE_BYTES != 0,
+            !args.stable_memory_size.is_multiple_of(WASM_PAGE_BYTES),
             "StableMemoryNotPageAligned",
         ),
         (
