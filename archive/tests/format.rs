@@ -19,8 +19,9 @@ fn commands(dir: &Path) -> String {
         .split("```")
         .next()
         .unwrap();
+    let block = block.replace("/tmp/", "../");
     let block = block.replace("cd DIR", &format!("cd '{}'", dir.display()));
-    format!("set -eu\n{}", block.replace("/tmp/", "../"))
+    format!("set -eu\n{block}")
 }
 
 fn run(dir: &Path) -> (bool, String) {

@@ -120,6 +120,27 @@ impl Connection {
             .await
     }
 
+    /// Asks one node's management canister about `patient`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn manage_query(
+        &self,
+        patient: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        let canister = Principal::management_canister();
+        let call = self
+            .agent
+            .query(&canister, method)
+            .with_effective_canister_id(patient)
+            .with_arg(arg)
+            .with_nonce_generation()
+            .call();
+        within(QUERY_TIMEOUT, canister, method, call).await
+    }
+
     async fn update_for(
         &self,
         canister: Principal,
@@ -148,6 +169,26 @@ impl Connection {
             Ok(Err(AgentError::LookupPathAbsent(_))) => Ok(None),
             Ok(Err(error)) => Err(sort(canister, what, &error)),
             Err(_) => Err(timed_out(canister, what, QUERY_TIMEOUT)),
+        }
+    }
+}
+
+impl Connection {
+    /// A custom section of the installed module, certified; none if it has none of that name.
+    ///
+    /// # Errors
+    /// [`CallError`], also when the section is private and the caller not a controller.
+    pub async fn metadata(
+        &self,
+        canister: Principal,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, CallError> {
+        let call = self.agent.read_state_canister_metadata(canister, name);
+        match tokio::time::timeout(QUERY_TIMEOUT, call).await {
+            Ok(Ok(section)) => Ok(Some(section)),
+            Ok(Err(AgentError::LookupPathAbsent(_))) => Ok(None),
+            Ok(Err(error)) => Err(sort(canister, name, &error)),
+            Err(_) => Err(timed_out(canister, name, QUERY_TIMEOUT)),
         }
     }
 }

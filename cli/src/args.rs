@@ -1,8 +1,9 @@
 //! The command line: verbs and the options they share.
 
 use crate::commands::{
-    attest::AttestArgs, backup::BackupArgs, close::CloseArgs, diff::DiffArgs, install::InstallArgs,
-    restore::RestoreArgs, rollback::RollbackArgs, status::StatusArgs, verify::VerifyArgs,
+    attest::AttestArgs, backup::BackupArgs, close::CloseArgs, diagnose::DiagnoseArgs,
+    diff::DiffArgs, install::InstallArgs, plan::PlanArgs, restore::RestoreArgs,
+    rollback::RollbackArgs, status::StatusArgs, verify::VerifyArgs,
 };
 use crate::error::CliError;
 use crate::limits::{WORKERS_DEFAULT, WORKERS_MAX};
@@ -28,6 +29,10 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Look at a canister: what it is, whether it can be rescued, and how.
+    Diagnose(DiagnoseArgs),
+    /// Show what a rescue would do and cost, and what cannot be undone.
+    Plan(PlanArgs),
     /// Swap the downloader in, have the memory hashed on chain, download it, verify it.
     Backup(BackupArgs),
     /// Read every byte of a backup again and list everything that is wrong with it.

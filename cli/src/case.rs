@@ -474,4 +474,3 @@ pub fn describe(operation: &Operation) -> String {
 fn is_rate_limited(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::CallRejected { message, .. } if message.contains("is rate limited"))
 }
-

@@ -16,6 +16,7 @@ pub mod agent;
 pub mod args;
 pub mod case;
 pub mod commands;
+pub mod cost;
 pub mod error;
 pub mod identity;
 pub mod limits;

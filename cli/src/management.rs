@@ -148,6 +148,34 @@ impl<'a> Management<'a> {
         Ok(found)
     }
 
+    /// Lines of its log, oldest first.
+    ///
+    /// # Errors
+    /// When the call fails; some replicas answer this only to queries, some not at all.
+    pub async fn logs(&self) -> Result<Vec<String>, CliError> {
+        #[derive(CandidType, Deserialize)]
+        struct Record {
+            content: ByteBuf,
+        }
+        #[derive(CandidType, Deserialize)]
+        struct Logs {
+            canister_log_records: Vec<Record>,
+        }
+        let method = "fetch_canister_logs";
+        let arg = encode((ic::CanisterIdRecord {
+            canister_id: self.canister,
+        },));
+        let ask = || {
+            self.connection
+                .manage_query(self.canister, method, arg.clone())
+        };
+        let reply = self.retry.run(ask).await?;
+        let logs: Logs = candid::decode_one(&reply)
+            .map_err(|error| self.bad_reply(method, error.to_string()))?;
+        let text = |record: Record| String::from_utf8_lossy(&record.content).into_owned();
+        Ok(logs.canister_log_records.into_iter().map(text).collect())
+    }
+
     /// Upgrades it without running `pre_upgrade`; the heap stays, or is dropped.
     ///
     /// # Errors

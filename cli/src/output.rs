@@ -4,6 +4,7 @@
 //! fields are added to them, never renamed or given another meaning.
 
 use crate::args::OutputArgs;
+use crate::cost::human_cycles;
 use crate::error::CliError;
 use crate::transfer::progress::{Hidden, Progress};
 use archive::Memory;
@@ -180,10 +181,30 @@ pub enum Event {
         index: u64,
         /// When, nanoseconds since 1970.
         at_ns: u64,
+        /// The step it belongs to, in words.
+        step: Option<String>,
         /// What happened.
         event: String,
         /// Details.
         detail: String,
+    },
+    /// Something that was learned about a canister.
+    Fact {
+        /// What about.
+        name: String,
+        /// What was learned.
+        value: String,
+    },
+    /// One step of a plan.
+    PlanStep {
+        /// What would be done.
+        text: String,
+        /// Bytes that it is about.
+        bytes: u64,
+        /// What it would cost, decimal: more than a JSON number carries.
+        cycles: String,
+        /// How it is undone.
+        way_back: String,
     },
     /// A module was installed.
     Installed {
@@ -499,10 +520,30 @@ impl fmt::Display for Event {
             }
             Event::Journal {
                 index,
+                step,
                 event,
                 detail,
                 ..
-            } => write!(f, "  {index:>4} {event}: {detail}"),
+            } => {
+                let step = step
+                    .as_ref()
+                    .map_or(String::new(), |step| format!("{step}: "));
+                write!(f, "  {index:>4} {step}{event} {detail}")
+            }
+            Event::Fact { name, value } => write!(f, "{name:>26}: {value}"),
+            Event::PlanStep {
+                text,
+                bytes,
+                cycles,
+                way_back,
+            } => {
+                let cycles = human_cycles(cycles.parse().unwrap_or(0));
+                write!(f, "{text}")?;
+                if *bytes > 0 {
+                    write!(f, " ({})", human_bytes(*bytes))?;
+                }
+                write!(f, ": {cycles} cycles; way back: {way_back}")
+            }
             Event::Installed {
                 canister,
                 module_hash,

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const VERBS: [&str; 9] = [
-    "backup", "verify", "restore", "attest", "diff", "install", "rollback", "status", "close",
+const VERBS: [&str; 11] = [
+    "diagnose", "plan", "backup", "verify", "restore", "attest", "diff", "install", "rollback",
+    "status", "close",
 ];
 
 fn run(args: &[&str]) -> Output {

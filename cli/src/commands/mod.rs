@@ -3,8 +3,10 @@
 pub mod attest;
 pub mod backup;
 pub mod close;
+pub mod diagnose;
 pub mod diff;
 pub mod install;
+pub mod plan;
 pub mod restore;
 pub mod rollback;
 pub mod status;
@@ -29,6 +31,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
     let network = &args.network;
     match &args.verb {
+        Verb::Diagnose(verb) => diagnose::execute(verb, network, output).await,
+        Verb::Plan(verb) => plan::execute(verb, network, output).await,
         Verb::Backup(verb) => backup::execute(verb, network, output).await,
         Verb::Verify(verb) => verify::execute(verb, network, output).await,
         Verb::Attest(verb) => attest::execute(verb, network, output).await,

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::args::{NetworkArgs, principal};
-use crate::case::{Case, report};
+use crate::case::{Case, describe, report};
 use crate::error::CliError;
 use crate::limits::JOURNAL_PER_CALL;
 use crate::output::{Event, Output};
@@ -48,6 +48,7 @@ pub async fn execute(
             output.say(&Event::Journal {
                 index: entry.index,
                 at_ns: entry.at_nanos,
+                step: entry.operation.as_ref().map(describe),
                 event: entry.event,
                 detail: entry.detail,
             });

@@ -1,0 +1,156 @@
+//! `plan`: what a rescue would do, what it would cost, and what cannot be undone. Changes nothing.
+
+use super::Context;
+use crate::args::{NetworkArgs, principal};
+use crate::cost::{Costs, human_cycles};
+use crate::error::CliError;
+use crate::management::{Management, Status};
+use crate::output::{Event, Output};
+use candid::Nat;
+use clap::Args;
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  ic-rescue plan bkyz2-fmaaa-aaaaa-qaaaq-cai --restore --identity me.pem"
+)]
+pub struct PlanArgs {
+    /// The canister.
+    pub canister: String,
+    /// Plan with a restore of both memories, too.
+    #[arg(long)]
+    pub restore: bool,
+    /// Nodes of the canister's subnet.
+    #[arg(long, default_value_t = 13, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub nodes: u32,
+}
+
+/// One step of a plan.
+struct Step {
+    text: &'static str,
+    bytes: u64,
+    cycles: u128,
+    way_back: &'static str,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the canister's status cannot be read.
+pub async fn execute(
+    args: &PlanArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let canister = principal(&args.canister)?;
+    let context = Context::open(network, "plan").await?;
+    let management = Management::new(&context.connection, canister, &context.retry);
+    let status = management.status().await?;
+    let costs = Costs::new(args.nodes);
+    let mut total = 0;
+    for step in steps(&status, args.restore, costs) {
+        total += step.cycles;
+        output.say(&Event::PlanStep {
+            text: step.text.into(),
+            bytes: step.bytes,
+            cycles: step.cycles.to_string(),
+            way_back: step.way_back.into(),
+        });
+    }
+    let prepaid = costs.install_prepaid();
+    let needed = prepaid + total;
+    output.step(format!(
+        "in all about {} cycles on a subnet of {} nodes; {} more must be free during an installation",
+        human_cycles(total),
+        args.nodes,
+        human_cycles(prepaid)
+    ));
+    if status.cycles < Nat::from(needed) {
+        output.warn(format!(
+            "the canister has {} cycles: top it up to {} plus what its freezing threshold holds",
+            status.cycles,
+            human_cycles(needed)
+        ));
+    }
+    Ok(0)
+}
+
+fn steps(status: &Status, restore: bool, costs: Costs) -> Vec<Step> {
+    let stable = bytes(&status.memory_metrics.stable_memory_size);
+    let heap = bytes(&status.memory_metrics.wasm_memory_size);
+    let all = bytes(&status.memory_size);
+    let memories = stable + heap;
+    let step = |text, bytes, cycles, way_back| Step {
+        text,
+        bytes,
+        cycles,
+        way_back,
+    };
+    let mut steps = vec![
+        step("stop the canister", 0, 0, "start it"),
+        step("take a snapshot", all, costs.snapshot(all), "delete it"),
+        step(
+            "keep the snapshot for one day",
+            all,
+            costs.storage_day(all),
+            "delete it",
+        ),
+        step(
+            "swap the downloader in, start",
+            0,
+            costs.swap(),
+            "load the snapshot (rollback)",
+        ),
+        step(
+            "hash both memories on chain",
+            memories,
+            costs.checksum(memories),
+            "nothing to undo",
+        ),
+        step(
+            "download both memories by plain queries",
+            memories,
+            0,
+            "nothing to undo",
+        ),
+    ];
+    if restore {
+        steps.extend([
+            step(
+                "swap the uploader in over emptied memories",
+                0,
+                costs.swap(),
+                "load the snapshot (rollback)",
+            ),
+            step(
+                "upload what is not zero (upper bound)",
+                memories,
+                costs.upload(memories),
+                "load the snapshot (rollback)",
+            ),
+            step(
+                "hash both memories again and compare",
+                memories,
+                costs.checksum(memories),
+                "nothing to undo",
+            ),
+        ]);
+    }
+    steps.push(step(
+        "install the repaired module, start",
+        0,
+        costs.swap(),
+        "load the snapshot (rollback); what the canister did since is then lost",
+    ));
+    steps.push(step(
+        "close the case, delete the snapshot",
+        0,
+        0,
+        "none: from here on there is no way back",
+    ));
+    steps
+}
+
+fn bytes(nat: &Nat) -> u64 {
+    u64::try_from(nat.0.clone()).unwrap_or(u64::MAX)
+}
