@@ -26,6 +26,7 @@ fn rescue(broken: &str, complaint: &str) {
 
     let flow = Flow::begin(&world, ledger.canister);
     flow.backup();
+    flow.verify();
     flow.wipe_and_restore();
     flow.install("patients/ledger_fixed");
 

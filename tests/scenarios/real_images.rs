@@ -20,6 +20,7 @@ fn survives_the_trip(image: &[u8]) {
         .set_stable_memory(patient, image.to_vec(), BlobCompression::NoCompression);
     let flow = Flow::begin(&world, patient);
     flow.backup();
+    flow.verify();
     flow.wipe_and_restore();
     let restored = world.stable_memory(patient);
     assert_eq!(restored.len(), image.len());

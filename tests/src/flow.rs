@@ -13,6 +13,7 @@ pub struct Flow<'a> {
     patient: Principal,
     rescue: Rescue,
     directory: PathBuf,
+    narrated: bool,
 }
 
 impl<'a> Flow<'a> {
@@ -25,6 +26,21 @@ impl<'a> Flow<'a> {
             patient,
             rescue,
             directory: world.folder.path().join("backup"),
+            narrated: false,
+        }
+    }
+
+    /// Lets the CLI speak on the terminal from here on.
+    pub fn narrated(mut self) -> Flow<'a> {
+        self.narrated = true;
+        self
+    }
+
+    fn run(&self, cli: &Cli) {
+        if self.narrated {
+            cli.show();
+        } else {
+            cli.succeed();
         }
     }
 
@@ -54,10 +70,9 @@ impl<'a> Flow<'a> {
         )
     }
 
-    /// Backs the patient up and verifies the directory; its image must be the patient's memory.
+    /// Backs the patient up; the image on disk must be the patient's memory.
     pub fn backup(&self) {
-        self.backup_over(&self.world.url()).succeed();
-        self.verify();
+        self.run(&self.backup_over(&self.world.url()));
         let image = std::fs::read(self.directory.join("stable_memory.bin")).unwrap();
         let memory = self.world.stable_memory(self.patient);
         assert_eq!(
@@ -69,13 +84,13 @@ impl<'a> Flow<'a> {
 
     /// `ic-rescue verify`: every byte on disk.
     pub fn verify(&self) {
-        Cli::offline(&[&"verify", &self.directory]).succeed();
+        self.run(&Cli::offline(&[&"verify", &self.directory]));
     }
 
     /// Wipes the patient by a reinstall of the uploader and writes everything back, attested.
     pub fn wipe_and_restore(&self) {
         let before = sha256(&self.world.stable_memory(self.patient));
-        Cli::new(
+        self.run(&Cli::new(
             self.world,
             &[
                 &"restore",
@@ -85,8 +100,7 @@ impl<'a> Flow<'a> {
                 &"--rescue",
                 &self.rescue.canister.to_text(),
             ],
-        )
-        .succeed();
+        ));
         let uploader = sha256(&wasms::load("uploader"));
         assert_eq!(self.world.module_hash(self.patient), Some(uploader));
         assert_eq!(sha256(&self.world.stable_memory(self.patient)), before);
@@ -95,7 +109,7 @@ impl<'a> Flow<'a> {
     /// Installs the module `name` through rescue, starts the patient and closes the case.
     pub fn install(&self, name: &str) {
         let file = wasms::folder().join(format!("{name}.wasm"));
-        Cli::new(
+        self.run(&Cli::new(
             self.world,
             &[
                 &"install",
@@ -105,13 +119,12 @@ impl<'a> Flow<'a> {
                 &"--rescue",
                 &self.rescue.canister.to_text(),
             ],
-        )
-        .succeed();
+        ));
         assert_eq!(
             self.world.module_hash(self.patient),
             Some(sha256(&wasms::load(name)))
         );
-        Cli::new(
+        self.run(&Cli::new(
             self.world,
             &[
                 &"close",
@@ -119,8 +132,7 @@ impl<'a> Flow<'a> {
                 &"--rescue",
                 &self.rescue.canister.to_text(),
             ],
-        )
-        .succeed();
+        ));
     }
 
     /// The ledger behind the patient's id.

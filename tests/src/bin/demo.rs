@@ -49,20 +49,19 @@ fn main() {
     assert_eq!(world.module_hash(ledger.canister).as_ref(), Some(&broken));
 
     story.step("Rescue is installed and made a controller of the patient");
-    let flow = Flow::begin(&world, ledger.canister);
+    let flow = Flow::begin(&world, ledger.canister).narrated();
     story.tell(&format!("rescue     {}", flow.rescue().canister));
 
     story.step("ic-rescue backup: stop, snapshot, swap the downloader in, checksums, download");
-    flow.backup_over(&world.url()).show();
-    story.step("ic-rescue verify: every byte on disk against the checksums");
     flow.backup();
+    story.step("ic-rescue verify: every byte on disk against the checksums");
+    flow.verify();
     let backup = Backup::read(&flow);
 
     story.step(
         "The uploader is reinstalled over the patient: stable memory is wiped, then restored",
     );
     flow.wipe_and_restore();
-    story.tell("restored memory attested by the rescue canister, byte for byte the same");
 
     story.step("The fixed module is installed through the rescue canister");
     flow.install("patients/ledger_fixed");
