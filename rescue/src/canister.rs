@@ -3,16 +3,16 @@
 use candid::Principal;
 use rescue_api::{
     AcceptArgs, Advance, Answer, AttestArgs, AttestProgress, CaseId, CaseSummary, CaseView,
-    CertifiedRoots, ChecksumArgs, ChecksumProgress, CloseArgs, DeclareArgs, InitArgs, InstallArgs,
-    JournalEntry, Memory, ModuleChunkArgs, Modules, OpenCaseArgs, RollbackArgs, StagedModule,
-    SwapArgs,
+    CertifiedRoots, ChecksumArgs, ChecksumProgress, CloseArgs, DeclareArgs, HttpRequest,
+    HttpResponse, InitArgs, InstallArgs, JournalEntry, Memory, ModuleChunkArgs, Modules,
+    OpenCaseArgs, RollbackArgs, StagedModule, SwapArgs,
 };
 use serde_bytes::ByteBuf;
 
 use crate::case::model::Case;
 use crate::store::{cases, counters, settings};
 use crate::view::{self, parse};
-use crate::{certification, guard, queries, updates};
+use crate::{guard, publication, queries, updates};
 
 #[ic_cdk::init]
 fn init(args: Option<InitArgs>) {
@@ -30,7 +30,7 @@ fn configure(args: Option<InitArgs>) {
     if let Err(refusal) = updates::set_auditors::configure(args.unwrap_or_default()) {
         ic_cdk::api::trap(format!("refused: {refusal}"));
     }
-    certification::refresh();
+    publication::publish_all();
 }
 
 #[ic_cdk::inspect_message]
@@ -205,12 +205,17 @@ fn modules() -> Modules {
     queries::modules::modules()
 }
 
+#[ic_cdk::query]
+fn http_request(request: HttpRequest) -> HttpResponse {
+    queries::http_request::http_request(&request)
+}
+
 /// What every update ends with: count refusals, certify what has changed.
 fn counted<T>(answer: Answer<T>) -> Answer<T> {
     if answer.is_err() {
         counters::count(|counters| counters.refusals += 1);
     }
-    certification::refresh();
+    publication::publish_changes();
     answer
 }
 

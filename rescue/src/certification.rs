@@ -1,50 +1,123 @@
-//! Certified data: one hash tree over the recorded roots, which the subnet signs.
+//! Certified data: one hash tree, whose digest the subnet signs.
 //!
 //! ```text
 //! certified data = digest of
-//!   "ic-rescue roots" ── <case, 8 bytes big-endian> ─┬─ "heap"   ── statement text
-//!                                                    └─ "stable" ── statement text
+//!   ├─ "http_assets"     ── <path>                      ── SHA-256 of the page's body
+//!   └─ "ic-rescue roots" ── <case, 8 bytes big-endian> ─┬─ "heap"   ── statement text
+//!                                                       └─ "stable" ── statement text
 //! ```
 //!
-//! The tree is rebuilt from the stored cases after each change of a root and after each upgrade.
+//! The tree lives in the heap. It is built from the stored cases when the module is installed or
+//! upgraded, and follows every case that changes; nothing is certified that is not stored.
 
 use std::cell::RefCell;
 
-use ic_certification::{AsHashTree, HashTree, RbTree, labeled};
+use ic_certification::{
+    AsHashTree, HashTree, RbTree, fork, fork_hash, labeled, labeled_hash, pruned,
+};
 use rescue_api::RootStatement;
 use serde::Serialize;
 
 use crate::case::model::{Case, CaseId, Memory};
-use crate::limits;
-use crate::store::cases;
 use crate::view;
 
-type Statements = RbTree<Vec<u8>, Vec<u8>>;
-type Roots = RbTree<Vec<u8>, Statements>;
+/// First label of the path to the pages, as HTTP gateways expect it.
+const PAGES_LABEL: &[u8] = b"http_assets";
+const ROOTS_LABEL: &[u8] = RootStatement::TREE_LABEL.as_bytes();
 
-thread_local! {
-    static ROOTS: RefCell<Roots> = const { RefCell::new(RbTree::new()) };
+type Statements = RbTree<Vec<u8>, Vec<u8>>;
+
+/// The tree.
+#[derive(Default)]
+pub struct Tree {
+    roots: RbTree<Vec<u8>, Statements>,
+    pages: RbTree<Vec<u8>, Vec<u8>>,
 }
 
-/// Builds the tree anew from what is stored and hands its digest to the system.
-pub fn refresh() {
-    let mut roots = Roots::new();
-    for case in cases::page(0, limits::CASES_MAX as u32) {
-        let mut statements = Statements::new();
-        for statement in self::statements(&case) {
-            statements.insert(
+thread_local! {
+    static TREE: RefCell<Tree> = RefCell::new(Tree::default());
+}
+
+impl Tree {
+    /// Takes over what a case has on record.
+    pub fn put_case(&mut self, case: &Case) {
+        let mut entries = Statements::new();
+        for statement in statements(case) {
+            entries.insert(
                 statement.memory.name().as_bytes().to_vec(),
                 statement.to_text().into_bytes(),
             );
         }
-        if !statements.is_empty() {
-            roots.insert(RootStatement::case_label(case.id).to_vec(), statements);
+        let label = RootStatement::case_label(case.id);
+        if entries.is_empty() {
+            self.roots.delete(&label);
+        } else {
+            self.roots.insert(label.to_vec(), entries);
         }
     }
-    let digest =
-        ic_certification::labeled_hash(RootStatement::TREE_LABEL.as_bytes(), &roots.root_hash());
-    ROOTS.set(roots);
+
+    /// Drops a case.
+    pub fn remove_case(&mut self, case: CaseId) {
+        self.roots.delete(&RootStatement::case_label(case));
+    }
+
+    /// Takes over a page: its path and the hash of its body.
+    pub fn put_page(&mut self, path: &str, body_hash: [u8; 32]) {
+        self.pages
+            .insert(path.as_bytes().to_vec(), body_hash.to_vec());
+    }
+
+    /// What the canister certifies.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        fork_hash(
+            &labeled_hash(PAGES_LABEL, &self.pages.root_hash()),
+            &labeled_hash(ROOTS_LABEL, &self.roots.root_hash()),
+        )
+    }
+
+    /// The part of the tree that proves what a case has on record, or that it has nothing.
+    #[must_use]
+    pub fn roots_witness(&self, case: CaseId) -> HashTree {
+        let label = RootStatement::case_label(case);
+        let proof = self
+            .roots
+            .nested_witness(&label, |entries| entries.as_hash_tree());
+        fork(
+            pruned(labeled_hash(PAGES_LABEL, &self.pages.root_hash())),
+            labeled(ROOTS_LABEL, proof),
+        )
+    }
+
+    /// The part of the tree that proves a page.
+    #[must_use]
+    pub fn page_witness(&self, path: &str) -> HashTree {
+        fork(
+            labeled(PAGES_LABEL, self.pages.witness(path.as_bytes())),
+            pruned(labeled_hash(ROOTS_LABEL, &self.roots.root_hash())),
+        )
+    }
+}
+
+/// Changes the tree and hands its digest to the system.
+pub fn change(change: impl FnOnce(&mut Tree)) {
+    let digest = TREE.with_borrow_mut(|tree| {
+        change(tree);
+        tree.digest()
+    });
     ic_cdk::api::certified_data_set(digest);
+}
+
+/// CBOR of the proof of a case's roots.
+#[must_use]
+pub fn roots_witness(case: CaseId) -> Vec<u8> {
+    encode(&TREE.with_borrow(|tree| tree.roots_witness(case)))
+}
+
+/// CBOR of the proof of a page.
+#[must_use]
+pub fn page_witness(path: &str) -> Vec<u8> {
+    encode(&TREE.with_borrow(|tree| tree.page_witness(path)))
 }
 
 /// The statements of a case: one for each memory whose root is recorded, stable memory first.
@@ -67,17 +140,6 @@ pub fn statements(case: &Case) -> Vec<RootStatement> {
             })
         })
         .collect()
-}
-
-/// CBOR of the part of the tree that proves the statements of a case (or their absence).
-#[must_use]
-pub fn roots_witness(case: CaseId) -> Vec<u8> {
-    let label = RootStatement::case_label(case);
-    let tree = ROOTS.with_borrow(|roots| {
-        roots.nested_witness(&label, |statements: &Statements| statements.as_hash_tree())
-    });
-    let tree: HashTree = labeled(RootStatement::TREE_LABEL.as_bytes(), tree);
-    encode(&tree)
 }
 
 /// CBOR of a hash tree, as the interface specification has it, with the tag that says so.

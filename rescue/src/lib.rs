@@ -6,7 +6,7 @@
 //! answer that it cannot see in the patient's status, and repeats nothing blindly.
 //!
 //! [`canister`] is the surface; [`updates`] and [`queries`] have one file per endpoint; [`runner`] runs
-//! a step (prepare, await, commit); [`case`] is the pure state machine; [`store`] all that is kept;
+//! a step (prepare, await, commit); [`publication`] ends every update; [`case`] is the pure state machine; [`store`] all that is kept;
 //! [`ic`] the only code that calls other canisters.
 
 pub mod canister;
@@ -16,7 +16,10 @@ pub mod guard;
 pub mod ic;
 pub mod limits;
 pub mod memory;
+pub mod overview;
+pub mod pages;
 pub mod pair;
+pub mod publication;
 pub mod queries;
 pub mod runner;
 pub mod store;

@@ -2,6 +2,7 @@
 //! what it did and writes the case, all in one message.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
@@ -18,6 +19,7 @@ type Map = StableBTreeMap<u64, Versioned<Case>, Region>;
 
 thread_local! {
     static CASES: RefCell<Map> = RefCell::new(StableBTreeMap::init(memory::cases()));
+    static TOUCHED: RefCell<BTreeSet<CaseId>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 /// Reads a case.
@@ -81,10 +83,17 @@ pub fn apply(id: CaseId, event: Event, actor: Principal, now: u64) -> Result<Cas
 pub fn remove(case: &Case) {
     journal::remove(case.id, case.journal_length);
     CASES.with_borrow_mut(|map| map.remove(&case.id));
+    TOUCHED.with_borrow_mut(|touched| touched.insert(case.id));
+}
+
+/// Numbers of the cases that were written or removed since the last time this was asked.
+pub fn take_touched() -> Vec<CaseId> {
+    TOUCHED.take().into_iter().collect()
 }
 
 fn put(case: &Case) {
     CASES.with_borrow_mut(|map| map.insert(case.id, Versioned(case.clone())));
+    TOUCHED.with_borrow_mut(|touched| touched.insert(case.id));
 }
 
 fn write_lines(case: &mut Case, actor: Principal, now: u64, lines: Vec<Line>) {

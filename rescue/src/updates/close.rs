@@ -7,6 +7,7 @@ use crate::case::model::{Case, CaseId, Operation};
 use crate::case::rules::{self, Consent};
 use crate::case::step::Event;
 use crate::ic::management::{self, CallEnd};
+use crate::runner::Ticket;
 use crate::store::{cases, modules};
 
 /// Closes a case.
@@ -20,10 +21,15 @@ pub async fn close(
         leave_as_is,
         ..Consent::default()
     };
+    if !leave_as_is {
+        // What is claimed to be whole is looked at once more.
+        let ticket = Ticket::take(id, actor, Operation::Close, consent)?;
+        ticket.look().await?;
+        ticket.release();
+    }
     let case = cases::get(id)?;
-    let now = ic_cdk::api::time();
     rules::check(&case, Operation::Close, consent)?;
-    rules::check_lease(&case, now)?;
+    rules::check_lease(&case, ic_cdk::api::time())?;
     if let (true, Some(snapshot)) = (delete_snapshot, case.usable_snapshot()) {
         let snapshot_id = snapshot.id.clone();
         let end = management::delete_snapshot(case.patient, snapshot_id).await;

@@ -226,7 +226,7 @@ impl World {
             return Err(Refusal::LeaseLost);
         }
         match operation {
-            Operation::Settle => self.apply(Event::Release { token }),
+            Operation::Settle | Operation::Close => self.apply(Event::Release { token }),
             Operation::Checksum(memory) => self.checksum(token, memory),
             Operation::Attest(memory) => self.attest(token, memory),
             _ => self.call(token, operation, fault),
@@ -307,6 +307,7 @@ impl World {
 
     /// Closes the case.
     pub fn close(&mut self) -> Result<(), Refusal> {
+        self.perform(Operation::Close, Consent::default(), Fault::None)?;
         self.apply(Event::Closed {
             actor: operator(),
             consent: Consent::default(),
