@@ -65,7 +65,7 @@ pub async fn execute(
         args.nodes,
         human_cycles(prepaid)
     ));
-    if status.cycles < Nat::from(needed) {
+    if status.cycles < needed {
         output.warn(format!(
             "the canister has {} cycles: top it up to {} plus what its freezing threshold holds",
             status.cycles,
