@@ -1,4 +1,5 @@
 //! The unmodified `ic-agent`, all its verification on: what the replica answers has to hold.
+#![allow(clippy::unwrap_used)] // a panic is the report
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The unmodified `pocket-ic` client: starts the binary, and does with an instance what tests do.
+#![allow(clippy::unwrap_used)] // a panic is the report
 
 mod common;
 

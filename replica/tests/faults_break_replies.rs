@@ -1,4 +1,5 @@
 //! Fault plans: what a test orders is what clients get, and nothing else changes.
+#![allow(clippy::unwrap_used)] // a panic is the report
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The process: what it says, where it writes its port, when it ends.
+#![allow(clippy::unwrap_used)] // a panic is the report
 
 mod common;
 

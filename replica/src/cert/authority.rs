@@ -51,9 +51,11 @@ impl SubnetAuthority for Authority {
         let mut tree = StateTree::at_time(request.time_ns);
         let path: [&[u8]; 3] = [b"canister", request.canister.as_slice(), b"certified_data"];
         tree.insert(&path, request.certified_data.to_vec());
+        let mut ranges = request.subnet_ranges.to_vec();
+        ranges.sort_unstable();
         let subnet = RootOfTrust {
             keys: &keys,
-            ranges: request.subnet_ranges,
+            ranges: &ranges,
         };
         self.certifier
             .get()

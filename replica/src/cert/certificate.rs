@@ -41,9 +41,12 @@ pub struct RootOfTrust<'a> {
 /// Signs certificates for the subnets of one network.
 pub struct Certifier {
     root: Arc<SubnetKeys>,
-    signatures: Mutex<HashMap<([u8; 32], Principal), [u8; 48]>>,
+    signatures: Mutex<HashMap<SignedRoot, [u8; 48]>>,
     delegations: Mutex<HashMap<(Principal, DelegationForm), CachedDelegation>>,
 }
+
+/// What was signed, and the subnet that signed it.
+type SignedRoot = ([u8; 32], Principal);
 
 struct CachedDelegation {
     ranges: Vec<CanisterRange>,

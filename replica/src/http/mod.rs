@@ -5,6 +5,7 @@
 //! HTTP status 501 and a text that says so.
 
 pub mod api;
+mod message;
 mod reject;
 mod reply;
 pub mod rest;

@@ -7,7 +7,7 @@ use ic_transport_types::{RejectCode, RejectResponse};
 /// # Errors
 /// A text for a reject code that no user can get (6, an answer that was lost).
 pub fn to_transport_reject(reject: &pocket_ic::RejectResponse) -> Result<RejectResponse, String> {
-    let code = reject.reject_code.clone() as u64;
+    let code = reject.reject_code as u64;
     Ok(RejectResponse {
         reject_code: RejectCode::try_from(code)
             .map_err(|error| format!("BUG: {error} in an answer to a user: {reject}"))?,

@@ -83,6 +83,11 @@ impl Hosted {
         self.read(Instance::time_ns)
     }
 
+    /// The time of the state that clients can read, nanoseconds since the epoch.
+    pub fn certified_time_ns(&self) -> u64 {
+        self.read(Instance::certified_time_ns)
+    }
+
     /// Rounds executed so far.
     pub fn rounds(&self) -> u64 {
         self.rounds.load(Ordering::Relaxed)
@@ -161,7 +166,7 @@ impl Hosted {
 
     /// Answers a query call, and says as of when.
     pub fn query(&self, query: &Query) -> (Result<Vec<u8>, CallError>, u64) {
-        self.write(|network| (network.query(query), network.time_ns()))
+        self.read(|network| (network.query(query), network.certified_time_ns()))
     }
 
     /// What the state tree says about a canister.

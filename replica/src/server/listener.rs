@@ -2,6 +2,7 @@
 
 use super::Server;
 use crate::http::{self, Answer, Reply, Request};
+use futures::StreamExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -14,7 +15,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+
+/// Time for the first part of a reply to leave before the connection is cut.
+const FLUSH_PAUSE: Duration = Duration::from_millis(20);
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -35,7 +40,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, scope: Scope) {
                 tokio::spawn(serve_connection(server.clone(), stream, scope));
             }
             // Out of file descriptors, most likely: some will be closed.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }
@@ -119,8 +124,13 @@ async fn deliver(answer: Answer) -> Result<hyper::Response<Body>, io::Error> {
         Some(len_bytes) => {
             let mut sent = reply.body;
             sent.truncate(len_bytes);
-            let frames = [Ok(Frame::data(Bytes::from(sent))), Err(cut())];
-            BodyExt::boxed(StreamBody::new(futures::stream::iter(frames)))
+            let first = futures::stream::once(async { Ok(Frame::data(Bytes::from(sent))) });
+            let last = futures::stream::once(async {
+                // What was written so far has to leave before the connection does.
+                tokio::time::sleep(FLUSH_PAUSE).await;
+                Err(cut())
+            });
+            BodyExt::boxed(StreamBody::new(first.chain(last)))
         }
     };
     let mut response = hyper::Response::builder()

@@ -12,12 +12,6 @@ use std::time::Duration;
 /// How long a call of v3 or later waits for its answer before it sends the client polling.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest message a subnet takes, in bytes, its id included.
-pub const MAX_INGRESS_BYTES: usize = 2_097_152;
-
-/// Bytes of the message id, which count as part of the message.
-pub const MESSAGE_ID_BYTES: usize = 32;
-
 /// Answers an update call.
 pub fn answer(hosted: &Hosted, target: &Target, parsed: &Parsed) -> Reply {
     match execute(hosted, target, parsed) {
@@ -41,10 +35,6 @@ fn execute(hosted: &Hosted, target: &Target, parsed: &Parsed) -> Result<Reply, R
     };
     check_effective_canister(*canister_id, target)?;
     let id = parsed.request_id();
-    let len_bytes = parsed.body_len_bytes + MESSAGE_ID_BYTES;
-    if len_bytes > MAX_INGRESS_BYTES {
-        return Err(Reply::text(413, too_large_text(&*id, len_bytes)));
-    }
     let sender = parsed.authenticate(hosted)?;
     let ingress = Ingress {
         sender: sender.principal,
@@ -53,11 +43,15 @@ fn execute(hosted: &Hosted, target: &Target, parsed: &Parsed) -> Result<Reply, R
         arg: arg.clone(),
         effective: target.effective,
         message_id: *id,
-        signed_len_bytes: len_bytes as u64,
+        signed_len_bytes: parsed.message_len_bytes() as u64,
         expiry_ns: *ingress_expiry,
     };
     let subnet = match hosted.submit(ingress) {
         Ok(subnet) => subnet,
+        // The URL leads to a subnet, which takes no message of that length.
+        Err(CallError::BadRequest(text)) if hosted.route(&target.effective).is_some() => {
+            return Err(Reply::text(413, text));
+        }
         Err(CallError::BadRequest(_)) => return Err(not_routed(target)),
         Err(CallError::Rejected(reject)) => {
             let reject = to_transport_reject(&reject).map_err(|text| Reply::text(500, text))?;
@@ -78,12 +72,4 @@ fn execute(hosted: &Hosted, target: &Target, parsed: &Parsed) -> Result<Reply, R
     let form = delegation_form(target, Endpoint::Call);
     let certificate = read_state::certify_request_status(hosted, &subnet, &id, form)?;
     Ok(Reply::cbor(&TransportCallResponse::Replied { certificate }))
-}
-
-/// The text by which a message above [`MAX_INGRESS_BYTES`] is refused.
-pub fn too_large_text(id: &[u8], len_bytes: usize) -> String {
-    format!(
-        "Request 0x{} is too large. Message byte size {len_bytes} is larger than the max allowed {MAX_INGRESS_BYTES}.",
-        hex::encode(id)
-    )
 }

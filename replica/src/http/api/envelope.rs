@@ -4,6 +4,7 @@ use super::{Reply, Target};
 use crate::auth::{self, Sender};
 use crate::core::api::EffectivePrincipal;
 use crate::faults::Endpoint;
+use crate::http::message::message_len_bytes;
 use crate::http::reply::not_supported_text;
 use crate::server::Hosted;
 use candid::Principal;
@@ -13,8 +14,6 @@ use ic_transport_types::{Envelope, EnvelopeContent, RequestId};
 pub struct Parsed {
     envelope: Envelope<'static>,
     request_id: RequestId,
-    /// Length of the body as it was sent, in bytes.
-    pub body_len_bytes: usize,
 }
 
 impl Parsed {
@@ -47,7 +46,6 @@ impl Parsed {
         Ok(Self {
             request_id: content.to_request_id(),
             envelope,
-            body_len_bytes: body.len(),
         })
     }
 
@@ -59,6 +57,11 @@ impl Parsed {
     /// The hash that the sender signed and by which the request is known from now on.
     pub fn request_id(&self) -> RequestId {
         self.request_id
+    }
+
+    /// Length of the message the request becomes, in bytes.
+    pub fn message_len_bytes(&self) -> usize {
+        message_len_bytes(&self.envelope)
     }
 
     /// Canister and method asked for, where there is one.

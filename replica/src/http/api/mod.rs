@@ -10,8 +10,6 @@ mod query;
 mod read_state;
 mod status;
 
-pub use call::{MAX_INGRESS_BYTES, MESSAGE_ID_BYTES, too_large_text};
-
 use super::{Answer, Reply, Request};
 use crate::cert::DelegationForm;
 use crate::core::api::EffectivePrincipal;

@@ -50,7 +50,7 @@ fn execute(hosted: &Hosted, target: &Target, parsed: &Parsed) -> Result<Reply, R
     for path in &wanted {
         check_access(hosted, path, &sender)?;
     }
-    let time_ns = hosted.time_ns();
+    let time_ns = hosted.certified_time_ns();
     let mut tree = StateTree::at_time(time_ns);
     for path in &wanted {
         insert(hosted, &subnet, path, &rules, &mut tree)?;
@@ -255,7 +255,7 @@ fn insert_request_status(tree: &mut StateTree, id: &[u8; 32], status: &IngressSt
             );
             tree.insert_number(
                 &[b"request_status", id, b"reject_code"],
-                reject.reject_code.clone() as u64,
+                reject.reject_code as u64,
             );
         }
     }
@@ -271,7 +271,7 @@ pub fn certify_request_status(
     let subnet = hosted
         .route(&EffectivePrincipal::Subnet(*subnet))
         .ok_or_else(|| Reply::text(500, "the subnet of the call has been deleted"))?;
-    let time_ns = hosted.time_ns();
+    let time_ns = hosted.certified_time_ns();
     let mut tree = StateTree::at_time(time_ns);
     if let Some(status) = hosted.ingress_status(id) {
         insert_request_status(&mut tree, id, &status);

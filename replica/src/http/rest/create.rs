@@ -96,8 +96,8 @@ fn refuse_unsupported(config: &InstanceConfig) -> Result<(), String> {
             "Lifting the limits on function names",
         )?;
         refuse(
-            *canister_execution_rate_limiting == Some(IcpConfigFlag::Enabled),
-            "Rate limits on canister execution",
+            *canister_execution_rate_limiting == Some(IcpConfigFlag::Disabled),
+            "Lifting the rate limits on canister execution",
         )?;
     }
     Ok(())

@@ -68,8 +68,9 @@ fn route_instance(
         ("POST", ["read", "get_stable_memory"]) => read::stable_memory(hosted, &parse(request)?),
         ("POST", ["read", "query"]) => read::query(hosted, parse(request)?),
         ("POST", ["read", "ingress_status"]) => read::ingress_status(hosted, &parse(request)?),
-        ("POST", ["update", "set_time" | "set_certified_time"]) => {
-            update::set_time(hosted, &parse(request)?)
+        ("POST", ["update", "set_time"]) => update::set_time(hosted, &parse(request)?),
+        ("POST", ["update", "set_certified_time"]) => {
+            update::set_certified_time(hosted, &parse(request)?)
         }
         ("POST", ["update", "tick"]) => update::tick(hosted, &parse(request)?),
         ("POST", ["update", "add_cycles"]) => update::add_cycles(hosted, &parse(request)?),

@@ -1,8 +1,8 @@
 //! What is done to an instance.
 
 use super::{Reply, convert, read};
-use crate::core::api::{CallError, Ingress};
-use crate::http::api::{MAX_INGRESS_BYTES, MESSAGE_ID_BYTES, too_large_text};
+use crate::core::api::{CallError, Ingress, SetTimeError};
+use crate::http::message::message_len_bytes;
 use crate::server::{Hosted, Server};
 use ic_transport_types::{Envelope, EnvelopeContent};
 use pocket_ic::RejectResponse;
@@ -20,18 +20,28 @@ const MAX_AWAIT_ROUNDS: u32 = 100;
 /// How long a message submitted through REST is valid, in nanoseconds: five minutes.
 const INGRESS_TTL_NS: u64 = 300_000_000_000;
 
-/// Moves the clock.
+/// Moves the clock; the next round happens at that time.
 pub fn set_time(hosted: &Hosted, time: &RawTime) -> Result<Reply, Reply> {
     hosted
         .write(|network| network.set_time(time.nanos_since_epoch))
-        .map_err(|error| {
-            let text = format!(
-                "SettingTimeIntoPast(({}, {}))",
-                error.current_ns, error.set_ns
-            );
-            Reply::error(400, text)
-        })?;
+        .map_err(|error| time_has_passed(&error))?;
     Ok(Reply::json(&()))
+}
+
+/// Moves the clock and shows clients the state of that time at once.
+pub fn set_certified_time(hosted: &Hosted, time: &RawTime) -> Result<Reply, Reply> {
+    hosted
+        .write(|network| network.set_certified_time(time.nanos_since_epoch))
+        .map_err(|error| time_has_passed(&error))?;
+    Ok(Reply::json(&()))
+}
+
+fn time_has_passed(error: &SetTimeError) -> Reply {
+    let text = format!(
+        "SettingTimeIntoPast(({}, {}))",
+        error.current_ns, error.set_ns
+    );
+    Reply::error(400, text)
 }
 
 /// One round.
@@ -87,13 +97,12 @@ pub fn submit(hosted: &Hosted, call: RawCanisterCall) -> Result<Reply, Reply> {
         sender_info: None,
     };
     let message_id = *content.to_request_id();
-    let signed_len_bytes = message_len_bytes(&content);
-    if signed_len_bytes > MAX_INGRESS_BYTES {
-        return Err(convert::bad_ingress(&too_large_text(
-            &message_id,
-            signed_len_bytes,
-        )));
-    }
+    let signed_len_bytes = message_len_bytes(&Envelope {
+        content: Cow::Borrowed(&content),
+        sender_pubkey: None,
+        sender_sig: None,
+        sender_delegation: None,
+    });
     let EnvelopeContent::Call {
         sender,
         canister_id,
@@ -123,17 +132,6 @@ pub fn submit(hosted: &Hosted, call: RawCanisterCall) -> Result<Reply, Reply> {
         Err(CallError::BadRequest(text)) => return Err(convert::bad_ingress(&text)),
     };
     Ok(Reply::json(&result))
-}
-
-/// Length of the message a replica would see: the envelope without signature, and the message's id.
-fn message_len_bytes(content: &EnvelopeContent) -> usize {
-    let envelope = Envelope {
-        content: Cow::Borrowed(content),
-        sender_pubkey: None,
-        sender_sig: None,
-        sender_delegation: None,
-    };
-    envelope.encode_bytes().len() + MESSAGE_ID_BYTES
 }
 
 /// Executes rounds until a message is answered.
@@ -173,26 +171,4 @@ pub fn start_progress(hosted: &Arc<Hosted>, config: &AutoProgressConfig) -> Resu
         .start_progress(delay)
         .map_err(|message| Reply::error(400, message))?;
     Ok(Reply::json(&()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candid::Principal;
-
-    #[test]
-    fn a_message_is_longer_than_its_argument_by_what_a_real_server_measured() {
-        let arg_len_bytes = 2_096_991;
-        let content = EnvelopeContent::Call {
-            nonce: Some(vec![0; 8]),
-            ingress_expiry: 1_620_328_930_000_000_000,
-            sender: Principal::anonymous(),
-            canister_id: Principal::from_slice(&[1; 10]),
-            method_name: "echo".into(),
-            arg: vec![0; arg_len_bytes],
-            sender_info: None,
-        };
-        assert_eq!(message_len_bytes(&content), arg_len_bytes + 161);
-        assert_eq!(message_len_bytes(&content), MAX_INGRESS_BYTES);
-    }
 }
