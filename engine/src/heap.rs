@@ -4,13 +4,19 @@
 //! privately; what it wrote becomes the pages of the new value. As soon as no other value needs
 //! the image any more, the pages move into it.
 
-use crate::image::{HEAP_MAX_BYTES, Image, Mapping, written_pages};
+use crate::image::{HEAP_MAX_BYTES, Image};
+use crate::mapping::Mapping;
 use crate::memory_error::MemoryError;
+use crate::pagemap::written_pages;
 use crate::pages::{PAGE_BYTES, Page, PageTree};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Address space kept inaccessible behind a heap: wasmtime's code relies on it.
 pub(crate) const GUARD_BYTES: u64 = 32 << 20;
+
+/// When a message writes this much and half of what there is, its pages go to an image of their
+/// own right away.
+const OWN_IMAGE_MIN_BYTES: u64 = 4 << 20;
 
 /// Heap of a canister. Cloning is O(1).
 #[derive(Clone, Debug)]
@@ -26,6 +32,23 @@ struct Content {
 }
 
 impl Content {
+    /// Moves the written pages into the image, or into a copy of it when others need it as it is.
+    fn settle(&mut self) -> Result<(), MemoryError> {
+        if self.written.len() == 0 {
+            return Ok(());
+        }
+        match Arc::get_mut(&mut self.image) {
+            Some(image) => image.write_pages(self.written.iter())?,
+            None => {
+                let mut image = self.image.duplicate()?;
+                image.write_pages(self.written.iter())?;
+                self.image = Arc::new(image);
+            }
+        }
+        self.written = PageTree::new();
+        Ok(())
+    }
+
     /// Writes pages over the image; the range was checked.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), MemoryError> {
         for (at, part) in parts(offset, bytes.len()) {
@@ -126,16 +149,7 @@ impl Heap {
         check_size(minimum_pages)?;
         let image = {
             let mut content = self.content();
-            if content.written.len() > 0 {
-                // Nobody can clone the image meanwhile: all ways to it go through this lock.
-                if Arc::get_mut(&mut content.image).is_none() {
-                    content.image = Arc::new(content.image.duplicate()?);
-                }
-                for (index, page) in content.written.iter() {
-                    content.image.write(index * PAGE_BYTES as u64, page)?;
-                }
-                content.written = PageTree::new();
-            }
+            content.settle()?;
             content.image.clone()
         };
         let bytes = self.pages.max(minimum_pages) * crate::WASM_PAGE_BYTES;
@@ -164,19 +178,48 @@ pub(crate) fn count_written_pages(image: &Image, memory: &[u8]) -> Result<u64, M
 /// number of 4 KiB pages written.
 pub(crate) fn collect(image: Arc<Image>, memory: &[u8]) -> Result<(Heap, u64), MemoryError> {
     let indexes = written_pages(&image, memory)?;
-    let mut written = PageTree::new();
-    for &index in &indexes {
+    let count = indexes.len() as u64;
+    let page = |index: u64| -> &Page {
         let start = index as usize * PAGE_BYTES;
-        let page: &Page = memory[start..start + PAGE_BYTES]
+        memory[start..start + PAGE_BYTES]
             .try_into()
-            .expect("BUG: a memory is a multiple of the page length");
-        written.get_mut(index, || *page);
+            .expect("BUG: a memory is a multiple of the page length")
+    };
+    let mut content = Content {
+        image,
+        written: PageTree::new(),
+    };
+    let written_bytes = count * PAGE_BYTES as u64;
+    if written_bytes >= OWN_IMAGE_MIN_BYTES && 2 * written_bytes >= content.image.data_bytes() {
+        content.image = Arc::new(renewed(&content.image, &indexes, page)?);
+    } else {
+        for &index in &indexes {
+            content.written.get_mut(index, || *page(index));
+        }
     }
     let heap = Heap {
         pages: memory.len() as u64 / crate::WASM_PAGE_BYTES,
-        content: Arc::new(Mutex::new(Content { image, written })),
+        content: Arc::new(Mutex::new(content)),
     };
-    Ok((heap, indexes.len() as u64))
+    Ok((heap, count))
+}
+
+/// A new image of the pages given and of what the old image holds elsewhere.
+fn renewed<'a>(
+    old: &Image,
+    indexes: &[u64],
+    page: impl Fn(u64) -> &'a Page,
+) -> Result<Image, MemoryError> {
+    let mut image = Image::new()?;
+    let mut kept_from = 0;
+    for &index in indexes {
+        let start = index * PAGE_BYTES as u64;
+        old.copy_to(&mut image, kept_from..start.min(old.data_bytes()))?;
+        kept_from = start + PAGE_BYTES as u64;
+    }
+    old.copy_to(&mut image, kept_from..old.data_bytes())?;
+    image.write_pages(indexes.iter().map(|&index| (index, page(index))))?;
+    Ok(image)
 }
 
 fn check_size(pages: u64) -> Result<(), MemoryError> {

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::image::Mapping;
+use crate::mapping::Mapping;
 use std::cell::Cell;
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
