@@ -9,7 +9,6 @@ use engine::{
     CallKind, Closure, Entry, ExecutionError, ExecutionState, GlobalValue, HeapHandling, Limits,
     Method, Response, TrapCode,
 };
-use proptest::prelude::*;
 
 /// Counts in heap, global and stable memory; `trap` counts and traps.
 const COUNTER: &str = r#"(module
@@ -129,23 +128,6 @@ fn an_older_state_never_changes() {
     canister.state = snapshot;
     let second = reply(canister.update("count", &[]));
     assert_eq!(first, second);
-}
-
-#[test]
-fn two_thousand_states_of_one_canister_live_side_by_side() {
-    let mut canister = Canister::install(COUNTER);
-    let states: Vec<_> = (0..2_000)
-        .map(|_| {
-            canister.update("count", &[]).unwrap();
-            canister.state.clone()
-        })
-        .collect();
-    for index in [0, 1, 999, 1_999] {
-        canister.state = states[index].clone();
-        let data = reply(canister.query("read", &[]));
-        let count = index as u32 + 1;
-        assert_eq!(counters(&data), (count, 10 + count, count, &b"data"[..]));
-    }
 }
 
 #[test]
@@ -477,86 +459,4 @@ fn a_reply_is_given_once() {
     assert_eq!(effects.response, Some(Response::Reject("no".to_string())));
     reject.env.already_responded = true;
     assert!(reject.update("u", &[]).is_err());
-}
-
-/// Writes its argument to the heap at the offset in the argument's first four bytes.
-const POKE: &str = r#"(module
-    (import "ic0" "msg_reply" (func $reply))
-    (import "ic0" "msg_arg_data_size" (func $size (result i32)))
-    (import "ic0" "msg_arg_data_copy" (func $copy (param i32 i32 i32)))
-    (memory 3)
-    (global $at (mut i32) (i32.const 0))
-    (func $poke
-        (call $copy (i32.const 0) (i32.const 0) (i32.const 4))
-        (global.set $at (i32.load (i32.const 0)))
-        (i32.store (i32.const 0) (i32.const 0))
-        (call $copy (global.get $at) (i32.const 4) (i32.sub (call $size) (i32.const 4))))
-    (func (export "canister_update poke") (call $poke) (call $reply))
-    (func (export "canister_update poke_and_trap") (call $poke) (unreachable))
-    (func (export "canister_query poke_in_query") (call $poke) (call $reply)))"#;
-
-#[derive(Clone, Debug)]
-enum Message {
-    Update(u32, Vec<u8>),
-    Trap(u32, Vec<u8>),
-    Query(u32, Vec<u8>),
-    Snapshot,
-    Load,
-    Write(u32, Vec<u8>),
-}
-
-fn messages() -> impl Strategy<Value = Vec<Message>> {
-    let write = || {
-        let bytes = prop_oneof![
-            proptest::collection::vec(any::<u8>(), 1..50),
-            (1usize..20_000).prop_map(|length| vec![3; length]),
-        ];
-        (4u32..3 * 65_536 - 20_000, bytes)
-    };
-    let message = prop_oneof![
-        4 => write().prop_map(|(at, bytes)| Message::Update(at, bytes)),
-        1 => write().prop_map(|(at, bytes)| Message::Trap(at, bytes)),
-        1 => write().prop_map(|(at, bytes)| Message::Query(at, bytes)),
-        1 => Just(Message::Snapshot),
-        1 => Just(Message::Load),
-        1 => write().prop_map(|(at, bytes)| Message::Write(at, bytes)),
-    ];
-    proptest::collection::vec(message, 1..30)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-
-    #[test]
-    fn messages_change_the_heap_as_a_vector_would(messages in messages()) {
-        let mut canister = Canister::with_module(module(POKE));
-        let mut model = vec![0u8; 3 * 65_536];
-        let mut snapshot = (canister.state.clone(), model.clone());
-        let arg = |at: u32, bytes: &[u8]| [&at.to_le_bytes()[..], bytes].concat();
-        for message in messages {
-            match message {
-                Message::Update(at, bytes) => {
-                    canister.update("poke", &arg(at, &bytes)).unwrap();
-                    model[at as usize..at as usize + bytes.len()].copy_from_slice(&bytes);
-                }
-                Message::Trap(at, bytes) => {
-                    canister.update("poke_and_trap", &arg(at, &bytes)).unwrap_err();
-                }
-                Message::Query(at, bytes) => {
-                    canister.query("poke_in_query", &arg(at, &bytes)).unwrap();
-                }
-                Message::Snapshot => snapshot = (canister.state.clone(), model.clone()),
-                Message::Load => (canister.state, model) = snapshot.clone(),
-                Message::Write(at, bytes) => {
-                    canister.state.heap.write(at.into(), &bytes).unwrap();
-                    model[at as usize..at as usize + bytes.len()].copy_from_slice(&bytes);
-                }
-            }
-        }
-        for (state, model) in [(canister.state, model), snapshot] {
-            let mut heap = vec![0xAA; model.len()];
-            state.heap.read(0, &mut heap).unwrap();
-            prop_assert!(heap == model);
-        }
-    }
 }
