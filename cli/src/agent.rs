@@ -8,7 +8,8 @@ use crate::limits::{QUERY_TIMEOUT, RESPONSE_MAX_BYTES, UPDATE_TIMEOUT};
 use crate::network::{Network, RootKey};
 use candid::Principal;
 use ic_agent::agent::RejectCode;
-use ic_agent::{Agent, AgentError, Identity};
+use ic_agent::hash_tree::LookupResult;
+use ic_agent::{Agent, AgentError, Certificate, Identity};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -255,4 +256,49 @@ fn sort(canister: Principal, method: &str, error: &AgentError) -> CallError {
         message,
         kind,
     }
+}
+
+/// Checks a certificate offline and returns the certified data of `canister` in it, and when it was signed.
+/// Its age does not matter: it proves what was, not what is.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub async fn certified_data(
+    certificate: &[u8],
+    canister: Principal,
+    root_key: Vec<u8>,
+) -> Result<(Vec<u8>, u64), String> {
+    const ANY_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
+    let certificate: Certificate = serde_cbor::from_slice(certificate)
+        .map_err(|error| format!("the certificate is not understood: {error}"))?;
+    // The agent knows how to verify; it never calls anywhere for this.
+    let agent = Agent::builder()
+        .with_url("http://127.0.0.1/")
+        .with_ingress_expiry(ANY_AGE)
+        .build()
+        .map_err(|error| error.to_string())?;
+    agent.set_root_key(root_key);
+    agent
+        .verify(&certificate, canister)
+        .map_err(|error| format!("the certificate does not verify: {error}"))?;
+    let lookup = |path: &[&[u8]]| match certificate.tree.lookup_path(path) {
+        LookupResult::Found(value) => Ok(value.to_vec()),
+        _ => Err("the certificate says nothing about the rescue canister".to_string()),
+    };
+    let data = lookup(&[b"canister", canister.as_slice(), b"certified_data"])?;
+    let mut time = lookup(&[b"time"])?;
+    time.reverse();
+    let signed_at_ns = time
+        .iter()
+        .fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
+    Ok((data, signed_at_ns))
+}
+
+/// The root key of the Internet Computer, DER.
+///
+/// # Errors
+/// When the agent cannot be set up.
+pub fn mainnet_root_key() -> Result<Vec<u8>, String> {
+    let agent = Agent::builder().with_url("http://127.0.0.1/").build();
+    Ok(agent.map_err(|error| error.to_string())?.read_root_key())
 }

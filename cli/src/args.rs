@@ -1,12 +1,23 @@
 //! The command line: verbs and the options they share.
 
 use crate::commands::{
-    attest::AttestArgs, backup::BackupArgs, close::CloseArgs, diagnose::DiagnoseArgs,
-    diff::DiffArgs, install::InstallArgs, plan::PlanArgs, restore::RestoreArgs,
-    rollback::RollbackArgs, status::StatusArgs, verify::VerifyArgs,
+    attest::AttestArgs,
+    backup::BackupArgs,
+    close::CloseArgs,
+    completions::{CompletionsArgs, ManArgs},
+    diagnose::DiagnoseArgs,
+    diff::DiffArgs,
+    install::InstallArgs,
+    plan::PlanArgs,
+    restore::RestoreArgs,
+    rollback::RollbackArgs,
+    status::StatusArgs,
+    verify::VerifyArgs,
 };
 use crate::error::CliError;
 use crate::limits::{WORKERS_DEFAULT, WORKERS_MAX};
+use crate::network::Network;
+use crate::project;
 use candid::Principal;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
@@ -51,6 +62,10 @@ pub enum Verb {
     Status(StatusArgs),
     /// Close a case.
     Close(CloseArgs),
+    /// Write completions for a shell to stdout.
+    Completions(CompletionsArgs),
+    /// Write the man page to stdout.
+    Man(ManArgs),
 }
 
 /// How to talk.
@@ -83,8 +98,13 @@ pub struct NetworkArgs {
     /// machine.
     #[arg(long, global = true, value_name = "HEX")]
     pub root_key: Option<String>,
-    /// PEM file of a controller, or `anonymous`.
-    #[arg(long, global = true, env = "IC_RESCUE_IDENTITY", value_name = "FILE")]
+    /// A controller: PEM file, name of an identity of dfx or icp, or `anonymous`.
+    #[arg(
+        long,
+        global = true,
+        env = "IC_RESCUE_IDENTITY",
+        value_name = "FILE|NAME"
+    )]
     pub identity: Option<PathBuf>,
     /// The rescue canister.
     #[arg(
@@ -109,18 +129,25 @@ impl NetworkArgs {
             verb,
             option: "--rescue CANISTER_ID",
         })?;
-        principal(text)
+        canister(text, self)
+    }
+
+    /// The network that is meant.
+    ///
+    /// # Errors
+    /// [`CliError::BadNetwork`] or [`CliError::BadRootKey`].
+    pub fn parse(&self) -> Result<Network, CliError> {
+        Network::parse(&self.network, self.root_key.as_deref())
     }
 }
 
-/// Understands a canister id.
+/// Understands a canister id, or the name of a canister of the project in the current folder.
 ///
 /// # Errors
-/// [`CliError::BadPrincipal`].
-pub fn principal(text: &str) -> Result<Principal, CliError> {
-    Principal::from_text(text).map_err(|_| CliError::BadPrincipal {
-        text: text.to_string(),
-    })
+/// [`CliError::BadPrincipal`] when it is neither.
+pub fn canister(text: &str, network: &NetworkArgs) -> Result<Principal, CliError> {
+    let folder = std::env::current_dir().unwrap_or_default();
+    project::canister(text, &network.parse()?, &folder)
 }
 
 fn workers(text: &str) -> Result<usize, String> {

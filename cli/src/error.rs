@@ -108,11 +108,33 @@ pub enum CliError {
         /// What is wrong, without anything of the content.
         reason: &'static str,
     },
-    /// A principal cannot be understood.
-    #[error("`{text}` is not a canister id")]
+    /// A canister cannot be understood.
+    #[error(
+        "`{text}` is neither a canister id nor the name of a canister of this project on this network"
+    )]
     BadPrincipal {
         /// What was given.
         text: String,
+    },
+    /// dfx and icp know different canisters by a name.
+    #[error(
+        "`{name}` is one canister in {first} and another in {second}: give its id",
+        first = first.display(),
+        second = second.display()
+    )]
+    AmbiguousName {
+        /// The name.
+        name: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Stdout cannot be written.
+    #[error("cannot write to stdout: {source}")]
+    WriteOut {
+        /// What the system answered.
+        source: std::io::Error,
     },
     /// An option is missing.
     #[error("{verb} needs {option}")]
@@ -294,6 +316,7 @@ impl CliError {
             CliError::BadNetwork { .. }
             | CliError::BadRootKey
             | CliError::BadPrincipal { .. }
+            | CliError::AmbiguousName { .. }
             | CliError::MissingOption { .. } => EXIT_USAGE,
             _ => EXIT_FAILED,
         }

@@ -3,9 +3,10 @@
 //! Key material stays in here: errors name the file and what is wrong with it, never its content.
 
 use crate::error::CliError;
+use crate::project;
 use ic_agent::Identity;
 use ic_agent::identity::{AnonymousIdentity, BasicIdentity, Prime256v1Identity, Secp256k1Identity};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Object identifiers of curves, as they stand in DER.
@@ -24,12 +25,13 @@ pub fn load(name: &Path) -> Result<Arc<dyn Identity>, CliError> {
     if name.as_os_str() == ANONYMOUS {
         return Ok(Arc::new(AnonymousIdentity));
     }
-    let text = std::fs::read(name).map_err(|source| CliError::ReadIdentity {
-        path: name.to_path_buf(),
+    let path = find(name);
+    let text = std::fs::read(&path).map_err(|source| CliError::ReadIdentity {
+        path: path.clone(),
         source,
     })?;
     let bad = |reason: &'static str| CliError::BadIdentity {
-        path: name.to_path_buf(),
+        path: path.clone(),
         reason,
     };
     let blocks = pem::parse_many(&text).map_err(|_| bad("it is not a PEM file"))?;
@@ -66,6 +68,19 @@ pub fn load(name: &Path) -> Result<Arc<dyn Identity>, CliError> {
         ));
     }
     Err(bad("it holds no Ed25519, secp256k1 or P-256 key"))
+}
+
+/// The file that `name` stands for: itself if it is there, otherwise that of an identity of dfx or icp.
+fn find(name: &Path) -> PathBuf {
+    if name.exists() || name.components().count() != 1 {
+        return name.to_path_buf();
+    }
+    let variable = |key: &str| std::env::var_os(key).map(PathBuf::from);
+    let files = project::identity_files(&name.to_string_lossy(), variable);
+    files
+        .into_iter()
+        .find(|file| file.exists())
+        .unwrap_or_else(|| name.to_path_buf())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod args;
 pub mod case;
+pub mod certificate;
 pub mod commands;
 pub mod cost;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod network;
 pub mod output;
 pub mod pair;
 pub mod patient;
+pub mod project;
 pub mod proof;
 pub mod rescue;
 pub mod routes;

@@ -108,6 +108,18 @@ pub enum Event {
         /// Things that are wrong.
         findings: u64,
     },
+    /// A backup's certificate certifies its roots.
+    Certified {
+        /// When the subnet signed, nanoseconds since 1970.
+        signed_at_ns: u64,
+        /// Whose key vouches for it.
+        trusted: &'static str,
+    },
+    /// A backup's certificate does not certify its roots.
+    NotCertified {
+        /// Why.
+        reason: String,
+    },
     /// A backup is finished.
     BackedUp {
         /// Its directory.
@@ -445,6 +457,13 @@ impl fmt::Display for Event {
                     human_bytes(*bytes)
                 )
             }
+            Event::Certified { trusted, .. } => {
+                write!(
+                    f,
+                    "the roots are certified by the subnet of the rescue canister, checked with {trusted}"
+                )
+            }
+            Event::NotCertified { reason } => write!(f, "the roots are NOT certified: {reason}"),
             Event::BackedUp {
                 directory,
                 canister,

@@ -4,7 +4,7 @@
 
 use super::Context;
 use super::restore::MemoryArg;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::case::Case;
 use crate::error::CliError;
 use crate::output::Output;
@@ -38,7 +38,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let backup = Backup::open(&Shared::existing(&args.directory)?)?;
     let context = Context::open(network, "attest").await?;
     let case = match &network.rescue {

@@ -10,7 +10,7 @@
 //! only the chunks whose checksums changed.
 
 use super::{Context, now_ns, read_file, verify};
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::limits::CHUNKS_PER_READ_MAX;
 use crate::management::Management;
@@ -109,7 +109,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let module = args.module.as_deref().map(read_file).transpose()?;
     // The directory first: a mistake there must show before anything on chain is changed.
     let lock = Exclusive::create(&args.output)?;

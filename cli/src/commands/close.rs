@@ -1,7 +1,7 @@
 //! `close`: closes a case. Its evidence and journal stay readable.
 
 use super::Context;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::case::Case;
 use crate::error::CliError;
 use crate::output::{Event, Output};
@@ -33,7 +33,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "close").await?;
     let case = Case::find(context.rescue(network, "close")?, canister, false).await?;
     let arguments = rescue_api::CloseArgs {

@@ -1,7 +1,7 @@
 //! `diagnose`: is the canister bricked, and which way out fits? Changes nothing.
 
 use super::Context;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::error::CliError;
 use crate::management::{Management, Status};
 use crate::output::{Event, Output, human_bytes};
@@ -31,7 +31,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "diagnose").await?;
     let caller = context.connection.caller()?;
     let hash = context
@@ -137,7 +137,7 @@ fn advise(
     let controls = |who: &Principal| status.settings.controllers.contains(who);
     let route = match &network.rescue {
         Some(text) => {
-            let rescue = principal(text)?;
+            let rescue = canister(text, network)?;
             if controls(&rescue) {
                 "with the rescue canister: `ic-rescue backup`".to_string()
             } else {

@@ -6,7 +6,7 @@
 
 use super::Context;
 use super::restore::MemoryArg;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::output::{Event, Output};
 use crate::patient::{Asked, Patient};
@@ -98,7 +98,7 @@ async fn digests_on_chain(
     network: &NetworkArgs,
     memory: Memory,
 ) -> Result<ChunkDigests, CliError> {
-    let canister = principal(&args.other)?;
+    let canister = canister(&args.other, network)?;
     let context = Context::open(network, "diff").await?;
     let patient = Patient::new(context.connection.clone(), canister);
     let asked = if args.certified {

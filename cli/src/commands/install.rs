@@ -4,7 +4,7 @@
 //! nothing else. `pre_upgrade` is skipped, stable memory is kept.
 
 use super::{Context, read_file};
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::case::{Case, describe};
 use crate::commands::backup::HeapArg;
 use crate::error::CliError;
@@ -50,7 +50,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let module = read_file(&args.module)?;
     let hash = sha256(&module);
     let arg = match &args.arg_file {

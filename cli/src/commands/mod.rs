@@ -3,6 +3,7 @@
 pub mod attest;
 pub mod backup;
 pub mod close;
+pub mod completions;
 pub mod diagnose;
 pub mod diff;
 pub mod install;
@@ -16,7 +17,6 @@ use crate::agent::Connection;
 use crate::args::{Args, NetworkArgs, Verb};
 use crate::error::CliError;
 use crate::identity;
-use crate::network::Network;
 use crate::output::Output;
 use crate::rescue::Rescue;
 use crate::transfer::retry::Retry;
@@ -31,6 +31,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
     let network = &args.network;
     match &args.verb {
+        Verb::Completions(verb) => completions::completions(verb),
+        Verb::Man(verb) => completions::man(verb),
         Verb::Diagnose(verb) => diagnose::execute(verb, network, output).await,
         Verb::Plan(verb) => plan::execute(verb, network, output).await,
         Verb::Backup(verb) => backup::execute(verb, network, output).await,
@@ -62,7 +64,7 @@ impl Context {
     /// # Errors
     /// When the identity cannot be loaded or the network not be reached.
     pub async fn open(args: &NetworkArgs, verb: &'static str) -> Result<Self, CliError> {
-        let network = Network::parse(&args.network, args.root_key.as_deref())?;
+        let network = args.parse()?;
         let name = args.identity.as_deref().ok_or(CliError::MissingOption {
             verb,
             option: "--identity FILE.pem",

@@ -1,7 +1,7 @@
 //! `plan`: what a rescue would do, what it would cost, and what cannot be undone. Changes nothing.
 
 use super::Context;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::cost::{Costs, human_cycles};
 use crate::error::CliError;
 use crate::management::{Management, Status};
@@ -42,7 +42,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "plan").await?;
     let management = Management::new(&context.connection, canister, &context.retry);
     let status = management.status().await?;

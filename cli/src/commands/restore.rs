@@ -9,8 +9,8 @@
 //! differs.
 
 use super::{Context, verify};
-use crate::args::{NetworkArgs, principal};
-use crate::case::Case;
+use crate::args::{NetworkArgs, canister};
+use crate::case::{Case, recorded_root};
 use crate::error::CliError;
 use crate::output::{Event, Output, human_bytes};
 use crate::patient::{Asked, Patient};
@@ -21,6 +21,7 @@ use crate::transfer::send::send_image;
 use crate::transfer::{Payload, Sink};
 use archive::open::ImageReader;
 use archive::{Backup, Memory, Shared};
+use candid::Principal;
 use clap::{Args, ValueEnum};
 use rescue_api::{HeapChoice, OpenCaseArgs, Plan};
 use std::path::PathBuf;
@@ -81,7 +82,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let lock = Shared::existing(&args.directory)?;
     let images = open_images(args, &lock, output)?;
     if args.dry_run {
@@ -105,7 +106,16 @@ pub async fn execute(
         case.number(),
         case.rescue().canister()
     ));
-    case.drive_to_recorded(output).await?;
+    let view = case.drive_to_recorded(output).await?;
+    if !args.wipe {
+        for image in &images {
+            check_size(
+                canister,
+                image,
+                recorded_root(&view, image.digests().memory()),
+            )?;
+        }
+    }
     let view = case.drive_to_uploader(args.wipe, output).await?;
 
     let patient = Arc::new(Patient::new(context.connection.clone(), canister));
@@ -127,6 +137,25 @@ pub async fn execute(
         directory: args.directory.display().to_string(),
     });
     Ok(0)
+}
+
+/// Refuses, before anything is swapped, what could not be written because memory does not shrink.
+fn check_size(
+    canister: Principal,
+    image: &ImageReader,
+    recorded: Option<(u64, Vec<u8>)>,
+) -> Result<(), CliError> {
+    match recorded {
+        Some((found_bytes, _)) if found_bytes > image.digests().size_bytes() => {
+            Err(CliError::MemoryTooLarge {
+                memory: image.digests().memory(),
+                canister: canister.to_text(),
+                found_bytes,
+                backup_bytes: image.digests().size_bytes(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Verifies the backup and opens its images.

@@ -1,7 +1,7 @@
 //! `rollback`: takes the canister back to the snapshot from before the rescue, and starts it.
 
 use super::Context;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::case::{Case, describe};
 use crate::error::CliError;
 use crate::limits::CASE_STEPS_MAX;
@@ -34,7 +34,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "rollback").await?;
     let case = Case::find(context.rescue(network, "rollback")?, canister, false).await?;
     output.step(describe(&Operation::Rollback));

@@ -1,7 +1,7 @@
 //! `status`: where a case stands, what may be done, and its journal.
 
 use super::Context;
-use crate::args::{NetworkArgs, principal};
+use crate::args::{NetworkArgs, canister};
 use crate::case::{Case, describe, report};
 use crate::error::CliError;
 use crate::limits::JOURNAL_PER_CALL;
@@ -31,7 +31,7 @@ pub async fn execute(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let canister = principal(&args.canister)?;
+    let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "status").await?;
     let case = Case::find(context.rescue(network, "status")?, canister, true).await?;
     let view = case.view().await?;

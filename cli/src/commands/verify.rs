@@ -5,9 +5,12 @@
 //! bad is fetched.
 
 use super::{Context, read_file};
-use crate::args::{NetworkArgs, principal};
+use crate::agent::mainnet_root_key;
+use crate::args::{NetworkArgs, canister};
+use crate::certificate::{self, Verdict};
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::limits::CHUNKS_PER_READ_MAX;
+use crate::network::RootKey;
 use crate::output::{Event, Output};
 use crate::patient::Patient;
 use crate::transfer::fetch::{FetchOptions, fetch_image};
@@ -49,7 +52,12 @@ pub async fn execute(
     if !args.repair {
         let lock = Shared::existing(&args.directory)?;
         let report = examine(&lock, &args.directory, output)?;
-        return Ok(if report.is_sound() { 0 } else { EXIT_FINDINGS });
+        let certified = check_certificate(&lock, network, output).await?;
+        return Ok(if report.is_sound() && certified {
+            0
+        } else {
+            EXIT_FINDINGS
+        });
     }
     let lock = Exclusive::existing(&args.directory)?;
     let report = examine(&lock, &args.directory, output)?;
@@ -73,6 +81,44 @@ pub async fn execute(
     }
     let report = examine(&lock, &args.directory, output)?;
     Ok(if report.is_sound() { 0 } else { EXIT_FINDINGS })
+}
+
+/// Checks the certificate offline, reports, and returns whether there is nothing against it.
+async fn check_certificate(
+    lock: &Shared,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<bool, CliError> {
+    let manifest = open::read_manifest(lock.layout())?;
+    let kept = std::fs::read(lock.layout().certified().join("root_key.der")).ok();
+    let (root_key, trusted) = match (network.parse()?.root_key, kept) {
+        (RootKey::Given(key), _) => (key, "the root key given"),
+        (_, Some(kept)) if manifest.subject.network != "ic" => (
+            kept,
+            "a root key that lies in the backup itself, so it proves nothing by itself",
+        ),
+        _ => {
+            let key = mainnet_root_key().map_err(|what| CliError::Unsupported { what })?;
+            (key, "the root key of the Internet Computer")
+        }
+    };
+    match certificate::check(lock.layout(), &manifest, root_key).await {
+        Verdict::Absent => {
+            output.step("the backup has no certificate: its roots are as good as the manifest");
+            Ok(true)
+        }
+        Verdict::Valid { signed_at_ns } => {
+            output.say(&Event::Certified {
+                signed_at_ns,
+                trusted,
+            });
+            Ok(true)
+        }
+        Verdict::Invalid { reason } => {
+            output.say(&Event::NotCertified { reason });
+            Ok(false)
+        }
+    }
 }
 
 /// Puts files back whose bytes are nowhere else in the directory.
@@ -139,7 +185,7 @@ async fn mend(
     let writer = Arc::new(writer);
     if !missing.is_empty() {
         let context = Context::open(network, "verify --repair without --from").await?;
-        let canister = principal(&manifest.subject.canister)?;
+        let canister = canister(&manifest.subject.canister, network)?;
         output.step(format!(
             "fetch {} chunks of the {memory} from {canister}",
             missing.len()

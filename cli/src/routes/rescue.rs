@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::commands::Context;
 use crate::commands::backup::BackupArgs;
 use crate::error::CliError;
+use crate::network::RootKey;
 use crate::output::Output;
 use crate::rescue::Rescue;
 use archive::manifest::{Attestation, Route};
@@ -57,7 +58,7 @@ pub async fn prepare(
     Ok(Prepared {
         draft,
         digests,
-        certified: certified_roots(&case, output).await?,
+        certified: certified_roots(context, &case, output).await?,
         snapshot: snapshot.map(|snapshot| snapshot.id.to_vec()),
         metadata: Metadata {
             taken_at_timestamp: view.baseline.seen_at_nanos,
@@ -97,7 +98,11 @@ fn subject(context: &Context, case: &Case, view: &CaseView) -> Subject {
 }
 
 /// The recorded roots with the subnet's signature over them, as files.
-async fn certified_roots(case: &Case, output: &Output) -> Result<Vec<(String, Vec<u8>)>, CliError> {
+async fn certified_roots(
+    context: &Context,
+    case: &Case,
+    output: &Output,
+) -> Result<Vec<(String, Vec<u8>)>, CliError> {
     let roots: CertifiedRoots = case
         .rescue()
         .look(methods::CERTIFIED_ROOTS, (case.number(),))
@@ -112,6 +117,9 @@ async fn certified_roots(case: &Case, output: &Output) -> Result<Vec<(String, Ve
         ("certificate.cbor".to_string(), certificate.into_vec()),
         ("witness.cbor".to_string(), roots.witness.into_vec()),
     ];
+    if context.connection.network().root_key != RootKey::Mainnet {
+        files.push(("root_key.der".to_string(), context.connection.root_key()));
+    }
     for statement in roots.statements {
         let name = format!("{}.statement.txt", statement.memory.name());
         files.push((name, statement.to_text().into_bytes()));
