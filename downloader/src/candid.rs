@@ -29,8 +29,8 @@ pub fn take_unit() {
     }
     let expected = borrow::<1, _>(|| {
         msg_arg_data_copy(AT, 0, bytes::UNIT.len());
-        load32(AT) == const { word::<4>(&bytes::UNIT, 0) as u32 }
-            && load16(AT + 4) == const { word::<2>(&bytes::UNIT, 4) as u16 }
+        (load32(AT) == const { word::<4>(&bytes::UNIT, 0) as u32 })
+            & (load16(AT + 4) == const { word::<2>(&bytes::UNIT, 4) as u16 })
     });
     if !expected {
         refuse::malformed_argument();
@@ -62,8 +62,9 @@ pub fn take_triple() -> (u64, u64, u64) {
     }
     let (expected, first, second, third) = borrow::<3, _>(|| {
         msg_arg_data_copy(AT, 0, bytes::NAT64_TRIPLE_LEN_BYTES);
-        let expected = load64(AT) == const { word::<8>(&bytes::NAT64_TRIPLE_PREFIX, 0) }
-            && load8(AT + 8) == const { bytes::NAT64_TRIPLE_PREFIX[8] };
+        // Not `&&`: a branch here would put the old bytes back in two places.
+        let expected = (load64(AT) == const { word::<8>(&bytes::NAT64_TRIPLE_PREFIX, 0) })
+            & (load8(AT + 8) == const { bytes::NAT64_TRIPLE_PREFIX[8] });
         (expected, load64(AT + 9), load64(AT + 17), load64(AT + 25))
     });
     if !expected {

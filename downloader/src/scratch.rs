@@ -28,18 +28,18 @@ pub fn provide() -> u64 {
 /// Runs `work` with `N` times 16 bytes at [`AT`] borrowed, and puts the old bytes back.
 #[inline(always)]
 pub fn borrow<const N: usize, T>(work: impl FnOnce() -> T) -> T {
-    borrow_at::<AT, N, T>(work)
+    borrow_at::<N, T>(AT, work)
 }
 
-/// Runs `work` with `N` times 16 bytes at `START` borrowed, and puts the old bytes back. `N` is at
+/// Runs `work` with `N` times 16 bytes at `start` borrowed, and puts the old bytes back. `N` is at
 /// most 8: so few the compiler keeps in locals, instead of in an array on a stack in memory.
 #[inline(always)]
-pub fn borrow_at<const START: usize, const N: usize, T>(work: impl FnOnce() -> T) -> T {
+pub fn borrow_at<const N: usize, T>(start: usize, work: impl FnOnce() -> T) -> T {
     const { assert!(N <= 8) };
-    let saved: [v128; N] = core::array::from_fn(|index| load128(START + 16 * index));
+    let saved: [v128; N] = core::array::from_fn(|index| load128(start.wrapping_add(16 * index)));
     let result = work();
     for (index, bytes) in saved.into_iter().enumerate() {
-        store128(START + 16 * index, bytes);
+        store128(start.wrapping_add(16 * index), bytes);
     }
     result
 }

@@ -186,7 +186,7 @@ fn hash(source: Source, memory_len_bytes: u64, group: Group) -> ([v128; 4], [v12
     // The padding is one byte and a length of eight.
     let end_bytes = (len_bytes + 1 + 8).next_multiple_of(BLOCK_LEN_BYTES);
     let mut done_bytes = 0;
-    while done_bytes < end_bytes {
+    loop {
         if source == Source::Stable && done_bytes % WINDOW_LEN_BYTES == 0 && done_bytes < len_bytes
         {
             let part_bytes = min(WINDOW_LEN_BYTES, len_bytes - done_bytes);
@@ -243,6 +243,9 @@ fn hash(source: Source, memory_len_bytes: u64, group: Group) -> ([v128; 4], [v12
         p1 = p1.wrapping_add(BLOCK_LEN_BYTES as usize);
         p2 = p2.wrapping_add(BLOCK_LEN_BYTES as usize);
         p3 = p3.wrapping_add(BLOCK_LEN_BYTES as usize);
+        if done_bytes == end_bytes {
+            break;
+        }
     }
 
     let [s0, s1, s2, s3, s4, s5, s6, s7] = state;

@@ -7,7 +7,7 @@ use wire::candid::{NAT64_BLOB_HEADER_LEN_MAX_BYTES, NAT64_BLOB_PREFIX};
 
 /// A decoded argument `(nat64, blob)`; the blob's bytes stay in the message.
 #[derive(Clone, Copy)]
-pub struct Write {
+pub struct Data {
     /// Where the data goes.
     pub offset: u64,
     /// Where the data begins in the argument.
@@ -18,7 +18,7 @@ pub struct Write {
 
 /// Takes an argument `(nat64, blob)`.
 #[inline(always)]
-pub fn take_write() -> Write {
+pub fn take_write() -> Data {
     let size = msg_arg_data_size();
     let head_len = if size < NAT64_BLOB_HEADER_LEN_MAX_BYTES {
         size
@@ -61,7 +61,7 @@ pub fn take_write() -> Write {
         if announced != len_bytes as u64 {
             refuse::malformed_argument();
         }
-        Write {
+        Data {
             offset,
             data_at: at,
             len_bytes,

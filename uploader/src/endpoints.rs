@@ -8,7 +8,7 @@
 // SAFETY: nothing else in the pair exports a name that begins with `canister_update`.
 #![allow(unsafe_code)]
 
-use crate::candid::take_write;
+use crate::candid::{Data, take_write};
 use crate::grow::{fit_heap, fit_stable};
 use crate::lz4;
 use crate::system::stable64_write;
@@ -21,6 +21,8 @@ use wire::limits::{COMPRESSED_HEADER_LEN_BYTES, DECOMPRESSED_LEN_MAX_BYTES};
 
 /// What a write of stable memory borrows from the heap.
 pub const WINDOW_LEN_BYTES: usize = 1_024;
+/// What precedes the block of a compressed write.
+const HEADER_LEN_BYTES: usize = COMPRESSED_HEADER_LEN_BYTES as usize;
 
 /// Writes stable memory.
 #[unsafe(export_name = "canister_update stable_write")]
@@ -51,49 +53,58 @@ enum Write {
 #[inline(never)]
 fn write(way: Write) {
     enter();
-    let argument = take_write();
+    let Data {
+        offset,
+        data_at,
+        len_bytes,
+    } = take_write();
     match way {
-        Write::Heap => {
-            fit_heap(argument.offset, argument.len_bytes as u64);
-            // The reply needs scratch, so it comes before the data.
-            reply_unit();
-            msg_arg_data_copy(
-                argument.offset as usize,
-                argument.data_at,
-                argument.len_bytes,
-            );
-            return;
-        }
-        Write::Stable => {
-            fit_stable(argument.offset, argument.len_bytes as u64);
-            borrow_window(|| copy(argument.data_at, argument.len_bytes, argument.offset));
-        }
-        Write::StableCompressed => {
-            borrow_window(|| expand(argument.data_at, argument.len_bytes, argument.offset));
-        }
+        Write::Heap => fit_heap(offset, len_bytes as u64),
+        Write::Stable => place(AT, false, data_at, len_bytes, offset),
+        Write::StableCompressed => place(AT, true, data_at, len_bytes, offset),
     }
     reply_unit();
+    // The reply needs scratch, so it comes before data that may lie there.
+    if let Write::Heap = way {
+        msg_arg_data_copy(offset as usize, data_at, len_bytes);
+    }
 }
 
-/// Runs `work` with the window borrowed from the heap, and puts the old bytes back.
-#[inline(always)]
-fn borrow_window(work: impl FnOnce()) {
-    const EIGHTH: usize = WINDOW_LEN_BYTES / 8;
-    borrow_at::<AT, 8, _>(|| {
-        borrow_at::<{ AT + EIGHTH }, 8, _>(|| {
-            borrow_at::<{ AT + 2 * EIGHTH }, 8, _>(|| {
-                borrow_at::<{ AT + 3 * EIGHTH }, 8, _>(|| {
-                    borrow_at::<{ AT + 4 * EIGHTH }, 8, _>(|| {
-                        borrow_at::<{ AT + 5 * EIGHTH }, 8, _>(|| {
-                            borrow_at::<{ AT + 6 * EIGHTH }, 8, _>(|| {
-                                borrow_at::<{ AT + 7 * EIGHTH }, 8, _>(work);
-                            });
-                        });
-                    });
-                });
-            });
+/// Places data of the message in stable memory, with the window borrowed from `start` on.
+///
+/// Borrows a sixteenth of it and calls itself for the rest: the old bytes wait in the locals of
+/// sixteen calls, and the code that moves them exists once.
+#[inline(never)]
+fn place(start: usize, compressed: bool, data_at: usize, len_bytes: usize, offset: u64) {
+    const PART_LEN_BYTES: usize = WINDOW_LEN_BYTES / 16;
+    if start < AT + WINDOW_LEN_BYTES {
+        borrow_at::<{ PART_LEN_BYTES / 16 }, _>(start, || {
+            place(
+                start + PART_LEN_BYTES,
+                compressed,
+                data_at,
+                len_bytes,
+                offset,
+            );
         });
-    });
+        return;
+    }
+    let expanded_len_bytes = if compressed {
+        announced_len_bytes(data_at, len_bytes)
+    } else {
+        len_bytes as u64
+    };
+    fit_stable(offset, expanded_len_bytes);
+    if compressed {
+        lz4::expand(
+            data_at + HEADER_LEN_BYTES,
+            data_at + len_bytes,
+            offset,
+            expanded_len_bytes,
+        );
+    } else {
+        copy(data_at, len_bytes, offset);
+    }
 }
 
 /// Copies data of the message to stable memory through the window.
@@ -113,23 +124,16 @@ fn copy(mut data_at: usize, mut left_bytes: usize, mut offset: u64) {
     }
 }
 
-/// Decompresses data of the message into stable memory through the window.
+/// What a compressed message says that it decompresses to.
 #[inline(always)]
-fn expand(data_at: usize, len_bytes: usize, offset: u64) {
-    const HEADER: usize = COMPRESSED_HEADER_LEN_BYTES as usize;
-    if len_bytes < HEADER {
+fn announced_len_bytes(data_at: usize, len_bytes: usize) -> u64 {
+    if len_bytes < HEADER_LEN_BYTES {
         refuse::malformed_block();
     }
-    msg_arg_data_copy(AT, data_at, HEADER);
-    let expanded_len_bytes = u64::from(load32(AT));
-    if expanded_len_bytes > DECOMPRESSED_LEN_MAX_BYTES {
+    msg_arg_data_copy(AT, data_at, HEADER_LEN_BYTES);
+    let announced = u64::from(load32(AT));
+    if announced > DECOMPRESSED_LEN_MAX_BYTES {
         refuse::block_too_long();
     }
-    fit_stable(offset, expanded_len_bytes);
-    lz4::expand(
-        data_at + HEADER,
-        data_at + len_bytes,
-        offset,
-        expanded_len_bytes,
-    );
+    announced
 }

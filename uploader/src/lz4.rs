@@ -44,11 +44,7 @@ pub fn expand(mut data_at: usize, data_end: usize, offset: u64, expanded_len_byt
     macro_rules! need_input {
         () => {
             if input == input_end {
-                let part = min(IN_LEN_BYTES, data_end - data_at);
-                if part == 0 {
-                    refuse::malformed_block();
-                }
-                msg_arg_data_copy(IN, data_at, part);
+                let part = fill(data_at, data_end);
                 data_at += part;
                 input = IN;
                 input_end = IN + part;
@@ -146,6 +142,17 @@ pub fn expand(mut data_at: usize, data_end: usize, offset: u64, expanded_len_byt
         refuse::malformed_block();
     }
     flush(offset, made_bytes, pending_bytes);
+}
+
+/// Fills the input window, and returns how much is in it now: at least a byte.
+#[inline(never)]
+fn fill(data_at: usize, data_end: usize) -> usize {
+    let part = min(IN_LEN_BYTES, data_end - data_at);
+    if part == 0 {
+        refuse::malformed_block();
+    }
+    msg_arg_data_copy(IN, data_at, part);
+    part
 }
 
 /// Writes the output window behind what left it before.

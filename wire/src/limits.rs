@@ -67,7 +67,7 @@ pub const HEAP64_MAX_BYTES: u64 = 6 * GIB_BYTES;
 /// Size of the built downloader (64-bit: a quarter more).
 pub const DOWNLOADER_MODULE_MAX_BYTES: u64 = 10 * 1024;
 /// Size of the built uploader (64-bit: a quarter more).
-pub const UPLOADER_MODULE_MAX_BYTES: u64 = 16 * 1024;
+pub const UPLOADER_MODULE_MAX_BYTES: u64 = 10 * 1024;
 
 const _: () = {
     let blob_header = crate::candid::BLOB_HEADER_LEN_MAX_BYTES as u64;

@@ -5,7 +5,7 @@
 //! data segment and no start function writes nothing at installation. It changes nothing and knows
 //! nothing about how a module was made.
 
-use crate::pair::{Kind, MARKER};
+use crate::pair::{Kind, MARKER, interface};
 use std::collections::BTreeSet;
 use thiserror::Error;
 use wasmparser::{DataKind, Parser, Payload, TypeRef, Validator};
@@ -105,8 +105,8 @@ pub enum Finding {
     /// No interface in the module.
     #[error("has the section `{CANDID}` {0} times instead of once")]
     CandidCount(usize),
-    /// Another interface in the module than in the source.
-    #[error("the interface in the module differs from the .did")]
+    /// Another interface in the module than in the source, comments aside.
+    #[error("the interface in the module differs from the .did without comments")]
     CandidDiffers,
 }
 
@@ -176,7 +176,7 @@ pub fn inspect(kind: Kind, wasm: &[u8], did: &str) -> Result<Report, Vec<Finding
         findings.push(Finding::Marker(facts.marker_count));
     }
     match &facts.candid[..] {
-        [candid] if candid == did.as_bytes() => {}
+        [candid] if *candid == interface(did).into_bytes() => {}
         [_] => findings.push(Finding::CandidDiffers),
         several => findings.push(Finding::CandidCount(several.len())),
     }
@@ -209,11 +209,7 @@ fn may_import(kind: Kind, name: &str) -> bool {
 /// Names under which the methods of an interface are exported. Reads what the pair's interfaces
 /// consist of: comments, and one `service` of named methods.
 fn entry_points(did: &str) -> Result<BTreeSet<String>, Finding> {
-    let code: String = did
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(""))
-        .collect::<Vec<_>>()
-        .join(" ");
+    let code = interface(did).replace('\n', " ");
     let unreadable = |text: &str| Finding::InterfaceUnreadable(text.trim().to_string());
     let methods = code
         .split_once("service : {")

@@ -31,7 +31,7 @@ impl Default for Parts {
 fn candid_section(did: &str) -> String {
     format!(
         r#"(@custom "icp:public candid:service" "{}")"#,
-        did.escape_default()
+        interface(did).escape_default()
     )
 }
 
@@ -71,7 +71,7 @@ fn bytes_that_are_no_module_are_found() {
 
 #[test]
 fn a_module_above_its_budget_is_found() {
-    let text = format!("{}{DID}", "// ".repeat(6_000));
+    let text = DID.replace("offset", &"o".repeat(10_240));
     let wasm = module(&Parts {
         candid: candid_section(&text),
         ..Parts::default()
@@ -81,7 +81,7 @@ fn a_module_above_its_budget_is_found() {
         matches!(
             found[..],
             [Finding::TooLarge {
-                limit_bytes: 16_384,
+                limit_bytes: 10_240,
                 ..
             }]
         ),

@@ -6,7 +6,7 @@
 //! bytes changed, so that nothing depending on it is rebuilt in vain.
 
 use crate::cargo::{self, root, wasm_dir};
-use crate::pair::{KINDS, KINDS_64, Kind, finish as finish_pair, rustflags};
+use crate::pair::{KINDS, KINDS_64, Kind, finish as finish_pair, interface, rustflags};
 use crate::toolchain::{Toolchain, build_dir};
 use anyhow::{Context, Result, anyhow, bail};
 use ic_wasm::metadata::{Kind as Visibility, add_metadata};
@@ -237,7 +237,7 @@ fn build_pair_member(toolchain: Toolchain, kind: Kind, commit: &str) -> Result<M
         .join("canister")
         .join(format!("{package}.wasm"));
     let linked = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
-    let described = with_metadata(&linked, &did, commit, false)
+    let described = with_metadata(&linked, &interface(&did), commit, false)
         .with_context(|| format!("processing {name}"))?;
     let bytes = finish_pair(kind, &described).with_context(|| format!("finishing {name}"))?;
     if let Err(findings) = crate::inspect::inspect(kind, &bytes, &did) {

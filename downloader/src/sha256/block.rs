@@ -1,12 +1,13 @@
 //! SHA-256's compression function for one block of each of four lanes.
 //!
-//! Sixteen rounds are written out and run four times: the smallest code in which every word of the
-//! message schedule keeps its own local.
+//! Eight rounds are written out and run eight times: the smallest code after which every value is
+//! back in the local that it came from, without a stack in memory. Only the two halves of the
+//! message schedule have to change places in between.
 
 use super::constants::K;
 use crate::wasm::{
-    i8x16, i8x16_add, i8x16_shuffle, i8x16_splat, i8x16_swizzle, i32x4_shuffle, u32x4, u32x4_add,
-    u32x4_shl, u32x4_shr, v128, v128_bitselect, v128_or, v128_xor,
+    i8x16, i8x16_add, i8x16_shuffle, i8x16_splat, i8x16_sub, i8x16_swizzle, i32x4_shuffle, u32x4,
+    u32x4_add, u32x4_shl, u32x4_shr, v128, v128_bitselect, v128_or, v128_xor,
 };
 
 /// Rows of four words to columns, with the bytes of every word reversed.
@@ -29,9 +30,16 @@ pub fn transpose([r0, r1, r2, r3]: [v128; 4]) -> [v128; 4] {
 
 /// One round for four lanes; the names rotate from round to round instead of the values.
 macro_rules! round {
-    ($pick:ident $w:ident $j:literal: $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
-        let constants = const { u32x4(K[$j], K[16 + $j], K[32 + $j], K[48 + $j]) };
-        let sum = u32x4_add(u32x4_add($h, $w[$j]), i8x16_swizzle(constants, $pick));
+    ($pick:ident $w:ident $j:literal:
+        $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
+        let early = const { u32x4(K[$j], K[8 + $j], K[16 + $j], K[24 + $j]) };
+        let late = const { u32x4(K[32 + $j], K[40 + $j], K[48 + $j], K[56 + $j]) };
+        // A place that a vector does not have gives zero.
+        let constant = v128_or(
+            i8x16_swizzle(early, $pick),
+            i8x16_swizzle(late, i8x16_sub($pick, i8x16_splat(16))),
+        );
+        let sum = u32x4_add(u32x4_add($h, $w[$j]), constant);
         let sum = u32x4_add(sum, v128_bitselect($f, $g, $e));
         let sum = u32x4_add(
             sum,
@@ -57,13 +65,22 @@ macro_rules! extend {
     )*};
 }
 
+/// Lets the words of the next pass take the places of this one's, and the other way round.
+macro_rules! swap_halves {
+    ($w:ident $($j:literal)*) => {$(
+        let word = $w[$j];
+        $w[$j] = $w[$j + 8];
+        $w[$j + 8] = word;
+    )*};
+}
+
 /// Takes a block of each lane into the state.
 #[inline(always)]
 pub fn compress(state: &mut [v128; 8], mut w: [v128; 16]) {
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-    // Bytes of the round constant of this quarter, in a vector that holds one for each quarter.
+    // Bytes of the round constant of this pass, in two vectors that hold one for each pass.
     let mut pick = i8x16(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
-    let mut quarter = 0;
+    let mut passes_left = 8;
     loop {
         round!(pick w 0: a b c d e f g h);
         round!(pick w 1: h a b c d e f g);
@@ -73,20 +90,16 @@ pub fn compress(state: &mut [v128; 8], mut w: [v128; 16]) {
         round!(pick w 5: d e f g h a b c);
         round!(pick w 6: c d e f g h a b);
         round!(pick w 7: b c d e f g h a);
-        round!(pick w 8: a b c d e f g h);
-        round!(pick w 9: h a b c d e f g);
-        round!(pick w 10: g h a b c d e f);
-        round!(pick w 11: f g h a b c d e);
-        round!(pick w 12: e f g h a b c d);
-        round!(pick w 13: d e f g h a b c);
-        round!(pick w 14: c d e f g h a b);
-        round!(pick w 15: b c d e f g h a);
-        quarter += 1;
-        if quarter == 4 {
+        passes_left -= 1;
+        if passes_left == 0 {
             break;
         }
         pick = i8x16_add(pick, i8x16_splat(4));
-        extend!(w 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        // The last two passes take words that exist already.
+        if passes_left > 1 {
+            extend!(w 0 1 2 3 4 5 6 7);
+        }
+        swap_halves!(w 0 1 2 3 4 5 6 7);
     }
     let added = [a, b, c, d, e, f, g, h];
     let mut index = 0;
