@@ -4,6 +4,9 @@
 //! What it simulates: module, status, history, snapshots, the identity of both memories' contents.
 //! What it leaves out: candid, calls, storage; the scenarios on a real replica have those.
 
+#![allow(dead_code, reason = "each test file uses its part of the simulation")]
+#![allow(missing_docs, reason = "names say it; this is no interface")]
+
 use candid::Principal;
 use rescue::case::judge::{Entry, Listed, Look, What};
 use rescue::case::model::{
