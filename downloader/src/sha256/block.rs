@@ -68,9 +68,7 @@ macro_rules! extend {
 /// Lets the words of the next pass take the places of this one's, and the other way round.
 macro_rules! swap_halves {
     ($w:ident $($j:literal)*) => {$(
-        let word = $w[$j];
-        $w[$j] = $w[$j + 8];
-        $w[$j + 8] = word;
+        $w.swap($j, $j + 8);
     )*};
 }
 
