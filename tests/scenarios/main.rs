@@ -4,8 +4,10 @@
 
 mod bad_network;
 mod bricked_patients;
+mod compressed_restore;
 mod kept_heaps;
 mod real_images;
 mod refused_strangers;
+mod rescue_cases;
 mod rescue_upgraded_in_mid_case;
 mod wrong_module_hash;
