@@ -1,11 +1,8 @@
 //! Memory images nobody here made, set as a patient's stable memory, rescued, wiped, restored and equal.
 
-use flate2::read::GzDecoder;
 use pocket_ic::common::rest::BlobCompression;
-use std::io::Read;
-use std::path::Path;
 use tests::flow::Flow;
-use tests::{World, sha256, wasms};
+use tests::{World, images, sha256, wasms};
 
 /// Gives a patient the memory `image` (padded to whole pages by nobody: images are whole pages), takes it
 /// through backup, wipe and restore, and compares every byte.
@@ -27,29 +24,18 @@ fn survives_the_trip(image: &[u8]) {
     assert_eq!(sha256(&restored), sha256(image));
 }
 
-fn shared_image(name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(name);
-    let Ok(packed) = std::fs::read(&path) else {
-        println!("left out: {} is not there", path.display());
-        return;
-    };
-    let mut image = Vec::new();
-    GzDecoder::new(packed.as_slice())
-        .read_to_end(&mut image)
-        .unwrap();
-    survives_the_trip(&image);
-}
-
 #[test]
 fn the_memory_of_a_real_station_survives_the_trip() {
-    shared_image("orbit-station-memory-v1.bin.gz");
+    if let Some(image) = images::shared(images::STATION) {
+        survives_the_trip(&image);
+    }
 }
 
 #[test]
 fn the_memory_of_a_real_upgrader_survives_the_trip() {
-    shared_image("orbit-upgrader-memory-v0.bin.gz");
+    if let Some(image) = images::shared(images::UPGRADER) {
+        survives_the_trip(&image);
+    }
 }
 
 #[test]

@@ -137,6 +137,11 @@ impl Ledger {
     }
 }
 
+/// What the demo fills its ledger with.
+pub fn demo_entries() -> Vec<Entry> {
+    varied_entries(2026, 6_000_000)
+}
+
 /// Varied entries of about `total_bytes` of memos: empty, tiny, text-like, random, and long runs of zeros.
 pub fn varied_entries(seed: u64, total_bytes: usize) -> Vec<Entry> {
     let mut random = StdRng::seed_from_u64(seed);

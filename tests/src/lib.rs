@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod flow;
 pub mod identity;
+pub mod images;
 pub mod ledger;
 pub mod proxy;
 pub mod rescue;

@@ -8,11 +8,8 @@
 
 use std::time::Instant;
 use tests::flow::Flow;
-use tests::ledger::{Ledger, varied_entries};
+use tests::ledger::{Ledger, demo_entries};
 use tests::{World, sha256, wasms};
-
-/// Bytes of memos the ledger is filled with.
-const LEDGER_BYTES: usize = 6_000_000;
 
 fn main() {
     let started = Instant::now();
@@ -20,7 +17,7 @@ fn main() {
 
     story.step("A local network, and a canister with something to lose");
     let world = World::new();
-    let entries = varied_entries(2026, LEDGER_BYTES);
+    let entries = demo_entries();
     let ledger = Ledger::install(&world);
     ledger.fill(&world, &entries);
     let before = ledger.record(&world);
