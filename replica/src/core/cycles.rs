@@ -39,6 +39,11 @@ impl Prices {
         }
     }
 
+    /// Whether nothing costs anything.
+    pub fn is_free(&self) -> bool {
+        self.is_free
+    }
+
     fn scaled(&self, reference: u128) -> u128 {
         if self.is_free {
             return 0;

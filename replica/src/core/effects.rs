@@ -1,6 +1,6 @@
 //! Puts into place what a successful message asked for: cycles, calls, certified data, timer.
 
-use engine::Effects;
+use engine::{CallPrepayment, Effects};
 
 use super::api::RejectCode;
 use super::canister::Canister;
@@ -33,16 +33,20 @@ pub fn apply_effects(
             Route::To(receiver) => *receiver,
             Route::Reject(_) => call.callee,
         };
+        let prepayment = match subnet.prices.is_free() {
+            true => CallPrepayment::default(),
+            false => call.prepayment,
+        };
         canister.balance = canister
             .balance
-            .saturating_sub(call.cycles + call.prepayment.total());
-        canister.consumed.transmission += call.prepayment.request_cycles;
+            .saturating_sub(call.cycles + prepayment.total());
+        canister.consumed.transmission += prepayment.request_cycles;
         let callback = canister.contexts.register(Callback {
             context,
             respondent: receiver,
             cycles_sent: call.cycles,
-            execution_prepayment: call.prepayment.response_execution_cycles,
-            transmission_prepayment: call.prepayment.response_transmission_cycles,
+            execution_prepayment: prepayment.response_execution_cycles,
+            transmission_prepayment: prepayment.response_transmission_cycles,
             reply: call.reply,
             reject: call.reject,
             cleanup: call.cleanup,

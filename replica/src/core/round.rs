@@ -10,8 +10,8 @@ use super::execute::{Call, Done, Paused, execute_call, execute_input};
 use super::ingress_filter::induction_fee;
 use super::limits::{
     BLOCK_MAX_INGRESS_BYTES, BLOCK_MAX_INGRESS_MESSAGES, CHECKPOINT_ROUNDS, HEAP_DELTA_RATE_BYTES,
-    OVERHEAD_PER_CANISTER, OVERHEAD_PER_EXECUTION, ROUND_INSTRUCTIONS, SLICE_INSTRUCTIONS,
-    SUBNET_ROUND_INSTRUCTIONS,
+    OVERHEAD_PER_CANISTER, OVERHEAD_PER_EXECUTION, ROUND_INSTRUCTIONS, SCHEDULER_CORES,
+    SLICE_INSTRUCTIONS, SUBNET_ROUND_INSTRUCTIONS,
 };
 use super::management::{self, install, lifecycle};
 use super::message::{IngressMessage, Input, Output, Payload, Request, Response};
@@ -252,20 +252,15 @@ fn execute_all(state: &mut SubnetState, subnet: &SubnetContext) {
                 .values_mut()
                 .for_each(|c| schedule_tasks(c, subnet));
         }
-        let ids: Vec<Principal> = state
-            .canisters
-            .iter()
-            .filter(|(_, canister)| canister.has_work() || canister.paused.is_some())
-            .map(|(id, _)| *id)
-            .collect();
-        let mut used = 0;
-        for id in ids {
-            if budget - used <= 0 {
-                break;
+        // Every core has the whole budget; the round ends by the one that used most.
+        let mut cores = [0; SCHEDULER_CORES as usize];
+        for (rank, id) in schedule(state).into_iter().enumerate() {
+            let core = &mut cores[rank % SCHEDULER_CORES as usize];
+            if *core < budget {
+                *core += execute_canister(state, subnet, id, budget - *core, iteration == 0);
             }
-            let is_first = iteration == 0;
-            used += execute_canister(state, subnet, id, budget - used, is_first);
         }
+        let used = cores.into_iter().max().unwrap_or(0);
         budget -= used;
         if used == 0 || budget <= 0 {
             break;
@@ -275,6 +270,23 @@ fn execute_all(state: &mut SubnetState, subnet: &SubnetContext) {
     for canister in state.canisters.values_mut() {
         canister.tasks.clear();
     }
+}
+
+/// The canisters with something to do: long executions first, then the others, beginning with
+/// another one in every round.
+fn schedule(state: &SubnetState) -> Vec<Principal> {
+    let has_work = |canister: &&Canister| canister.has_work() || canister.paused.is_some();
+    let (mut order, mut others): (Vec<&Canister>, Vec<&Canister>) = state
+        .canisters
+        .values()
+        .filter(has_work)
+        .partition(|canister| canister.paused.is_some());
+    if !others.is_empty() {
+        let first = usize::try_from(state.round).unwrap_or(0) % others.len();
+        others.rotate_left(first);
+    }
+    order.append(&mut others);
+    order.iter().map(|canister| canister.id).collect()
 }
 
 /// Executes what waits for the management canister, as far as it can be executed now.
