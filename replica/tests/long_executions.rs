@@ -1,7 +1,10 @@
 //! Executions longer than a round: they are sliced, hold up their own canister and nobody else,
 //! and weigh on the rate limit of installations.
 
+#![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
+
 #[path = "conformance/driver.rs"]
+#[expect(dead_code, reason = "the replay of the record uses all of it")]
 mod driver;
 
 use candid::{Decode, Encode, Nat, Principal};

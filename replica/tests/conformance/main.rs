@@ -6,6 +6,8 @@
 //! rules of today differ, [`LATER_RULES`] lists the scenarios, and a test of its own checks that
 //! exactly these come out otherwise.
 
+#![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
+
 mod compare;
 mod driver;
 mod modules;

@@ -358,9 +358,9 @@ impl Run<'_> {
                 let mut labels: Vec<String> = stored
                     .iter()
                     .map(|chunk| {
-                        let known = self.chunks.iter().filter(|(_, hash)| **hash == chunk.hash);
+                        let mut known = self.chunks.iter().rev();
                         known
-                            .last()
+                            .find(|(_, hash)| **hash == chunk.hash)
                             .map_or_else(|| hex::encode(&chunk.hash), |(l, _)| l.clone())
                     })
                     .collect();
