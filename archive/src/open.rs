@@ -173,6 +173,11 @@ impl ImageReader {
     }
 }
 
+/// Reads a file of the folder of certified replies; none if it is not there or cannot be read.
+pub fn read_certified(layout: &Layout, name: &str) -> Option<Vec<u8>> {
+    read_small(&layout.certified().join(name)).ok()
+}
+
 /// Reads the manifest, or its copy if the manifest cannot be understood.
 ///
 /// # Errors

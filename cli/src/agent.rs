@@ -1,4 +1,4 @@
-//! The only file that knows the network library: signs, sends, verifies, and sorts what goes wrong.
+//! The only file that speaks to the network: signs, sends, verifies, and sorts what goes wrong.
 //!
 //! Replies are verified as the library does by default: node signatures of queries, certificates of
 //! updates. Nothing here repeats a call; see `transfer::retry`.

@@ -9,11 +9,11 @@
 use crate::agent::certified_data;
 use archive::layout::Layout;
 use archive::manifest::{Attestation, MemoryEntry};
+use archive::open::read_certified;
 use archive::{Manifest, Memory};
 use candid::Principal;
 use ic_agent::hash_tree::{HashTree, LookupResult};
 use rescue_api::RootStatement;
-use std::fs;
 
 /// What the certificate of a backup is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub async fn check(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) -> V
     else {
         return Verdict::Absent;
     };
-    let file = |name: &str| fs::read(layout.certified().join(name)).ok();
+    let file = |name: &str| read_certified(layout, name);
     let (Some(certificate), Some(witness)) = (file("certificate.cbor"), file("witness.cbor"))
     else {
         return Verdict::Absent;

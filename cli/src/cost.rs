@@ -8,7 +8,7 @@ use wire::limits::{
 };
 
 /// Nodes that the constants are published for.
-pub const REFERENCE_NODES: u128 = 13;
+pub const REFERENCE_NODES: u32 = 13;
 /// Execution of one update call.
 const UPDATE_CYCLES: u128 = 5_000_000;
 /// Reception of one ingress message.
@@ -42,7 +42,7 @@ impl Costs {
     }
 
     fn scaled(self, cycles: u128) -> u128 {
-        cycles * self.nodes / REFERENCE_NODES
+        cycles * self.nodes / u128::from(REFERENCE_NODES)
     }
 
     /// Free balance that one installation asks for.

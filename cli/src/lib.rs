@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Invariants:
-//! - Only [`agent`] knows the network library; only the crate `archive` opens backup files.
+//! - Only [`agent`] speaks to the network; only the crate `archive` opens backup files.
 //! - Every queue, retry and worker count has a named upper bound ([`limits`]).
 //! - Commands report through [`output`] and never print themselves.
 //! - No secret is printed or logged: identities are loaded in [`identity`] and leave it only as signers.

@@ -9,8 +9,10 @@
 //! Run again after an interruption, it goes on where it was; run again after the canister ran on, it fetches
 //! only the chunks whose checksums changed.
 
+use super::plan::PlanArgs;
 use super::{Context, now_ns, read_file, verify};
 use crate::args::{NetworkArgs, canister};
+use crate::cost::REFERENCE_NODES;
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::limits::CHUNKS_PER_READ_MAX;
 use crate::management::Management;
@@ -48,6 +50,9 @@ pub struct BackupArgs {
     /// With --direct: the downloader to swap in, instead of the one in this program.
     #[arg(long, value_name = "FILE", requires = "direct")]
     pub downloader: Option<PathBuf>,
+    /// Say what would be done and what it would cost, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// What becomes of the heap when the downloader is swapped in.
     #[arg(long, value_enum, default_value = "keep")]
     pub heap: HeapArg,
@@ -110,6 +115,14 @@ pub async fn execute(
     output: &Output,
 ) -> Result<u8, CliError> {
     let canister = canister(&args.canister, network)?;
+    if args.dry_run {
+        let plan = PlanArgs {
+            canister: args.canister.clone(),
+            restore: false,
+            nodes: REFERENCE_NODES,
+        };
+        return super::plan::execute(&plan, network, output).await;
+    }
     let module = args.module.as_deref().map(read_file).transpose()?;
     // The directory first: a mistake there must show before anything on chain is changed.
     let lock = Exclusive::create(&args.output)?;

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::args::{NetworkArgs, canister};
-use crate::case::Case;
+use crate::case::{Case, report};
 use crate::error::CliError;
 use crate::output::{Event, Output};
 use clap::Args;
@@ -19,6 +19,9 @@ pub struct CloseArgs {
     /// Close although the canister is stopped or runs a module of the pair.
     #[arg(long)]
     pub leave_as_is: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Delete the snapshot that was taken for the case: it costs storage.
     #[arg(long)]
     pub delete_snapshot: bool,
@@ -36,6 +39,19 @@ pub async fn execute(
     let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "close").await?;
     let case = Case::find(context.rescue(network, "close")?, canister, false).await?;
+    if args.dry_run {
+        output.say(&report(&case.view().await?));
+        let snapshot = if args.delete_snapshot {
+            "delete"
+        } else {
+            "leave"
+        };
+        output.step(format!(
+            "would close case {} and {snapshot} its snapshot",
+            case.number()
+        ));
+        return Ok(0);
+    }
     let arguments = rescue_api::CloseArgs {
         case: case.number(),
         leave_as_is: args.leave_as_is,

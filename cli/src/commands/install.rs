@@ -5,11 +5,11 @@
 
 use super::{Context, read_file};
 use crate::args::{NetworkArgs, canister};
-use crate::case::{Case, describe};
+use crate::case::{Case, describe, report};
 use crate::commands::backup::HeapArg;
 use crate::error::CliError;
 use crate::limits::{CASE_STEPS_MAX, MODULE_INLINE_MAX_BYTES};
-use crate::output::{Event, Output};
+use crate::output::{Event, Output, human_bytes};
 use archive::digests::{CHUNK_LEN_BYTES, sha256};
 use clap::Args;
 use rescue_api::{
@@ -36,6 +36,9 @@ pub struct InstallArgs {
     /// What becomes of the heap. Keep only for a module made to go on with it.
     #[arg(long, value_enum, default_value = "replace")]
     pub heap: HeapArg,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Install although memories were emptied and not proven to be restored.
     #[arg(long)]
     pub although_unattested: bool,
@@ -60,6 +63,15 @@ pub async fn execute(
     let context = Context::open(network, "install").await?;
     let case = Case::find(context.rescue(network, "install")?, canister, false).await?;
 
+    if args.dry_run {
+        output.say(&report(&case.view().await?));
+        output.step(format!(
+            "would stop the canister, install module {} ({}; stable memory kept, pre_upgrade skipped), start it",
+            hex::encode(hash),
+            human_bytes(module.len() as u64)
+        ));
+        return Ok(0);
+    }
     for _ in 0..CASE_STEPS_MAX {
         let view = case.view().await?;
         match view.phase {

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::args::{NetworkArgs, canister};
-use crate::cost::{Costs, human_cycles};
+use crate::cost::{Costs, REFERENCE_NODES, human_cycles};
 use crate::error::CliError;
 use crate::management::{Management, Status};
 use crate::output::{Event, Output};
@@ -21,7 +21,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub restore: bool,
     /// Nodes of the canister's subnet.
-    #[arg(long, default_value_t = 13, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, default_value_t = REFERENCE_NODES, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=200))]
     pub nodes: u32,
 }
 

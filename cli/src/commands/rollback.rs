@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::args::{NetworkArgs, canister};
-use crate::case::{Case, describe};
+use crate::case::{Case, describe, report};
 use crate::error::CliError;
 use crate::limits::CASE_STEPS_MAX;
 use crate::output::{Event, Output};
@@ -20,6 +20,9 @@ pub struct RollbackArgs {
     /// Go back although the repaired module has run since: what it did is lost.
     #[arg(long)]
     pub discard_newer_state: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Leave the canister stopped.
     #[arg(long)]
     pub leave_stopped: bool,
@@ -37,6 +40,18 @@ pub async fn execute(
     let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "rollback").await?;
     let case = Case::find(context.rescue(network, "rollback")?, canister, false).await?;
+    if args.dry_run {
+        let view = case.view().await?;
+        output.say(&report(&view));
+        output.step(match view.snapshot.filter(|snapshot| !snapshot.deleted) {
+            Some(snapshot) => format!(
+                "would load snapshot {} and start the canister",
+                hex::encode(snapshot.id)
+            ),
+            None => "there is no snapshot to go back to".into(),
+        });
+        return Ok(0);
+    }
     output.step(describe(&Operation::Rollback));
     let arguments = rescue_api::RollbackArgs {
         case: case.number(),

@@ -90,7 +90,7 @@ async fn check_certificate(
     output: &Output,
 ) -> Result<bool, CliError> {
     let manifest = open::read_manifest(lock.layout())?;
-    let kept = std::fs::read(lock.layout().certified().join("root_key.der")).ok();
+    let kept = open::read_certified(lock.layout(), "root_key.der");
     let (root_key, trusted) = match (network.parse()?.root_key, kept) {
         (RootKey::Given(key), _) => (key, "the root key given"),
         (_, Some(kept)) if manifest.subject.network != "ic" => (
