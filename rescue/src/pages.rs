@@ -203,9 +203,9 @@ fn dashboard(vitals: Vitals) -> String {
     let mut page = String::from(HEAD);
     let shown = overview::with(|overview| overview.newest(CASES_SHOWN_MAX));
     let total = cases::count();
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<h1>ic-rescue</h1><p>{total} case{}; as of <time>{}</time>. {} cycles.</p>\n",
+        "<h1>ic-rescue</h1><p>{total} case{}; as of <time>{}</time>. {} cycles.</p>",
         if total == 1 { "" } else { "s" },
         utc(vitals.now),
         vitals.cycles

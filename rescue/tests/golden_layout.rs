@@ -27,10 +27,9 @@ where
         .join(format!("{kind}.v{VERSION}.bin"));
     let stored = Versioned(value);
     if std::env::var_os("BLESS").is_some() && !path.exists() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, stored.to_bytes()).unwrap();
+        std::fs::write(&path, stored.to_bytes()).expect("a golden file is written");
     }
-    let golden = std::fs::read(&path).unwrap();
+    let golden = std::fs::read(&path).expect("a golden file is there");
     assert_eq!(golden[0], VERSION, "{kind}");
     let read = Versioned::<T>::from_bytes(Cow::Owned(golden));
     assert_eq!(read, stored, "{kind}");

@@ -15,7 +15,7 @@ pub async fn advance(actor: Principal, id: CaseId) -> Result<Advance, Refusal> {
     let case = cases::get(id)?;
     let operation = match plan::next(&case) {
         Next::Finished => return Ok(Advance::Finished),
-        Next::Operator(waits_for) => return Ok(your_turn(id, waits_for)?),
+        Next::Operator(waits_for) => return your_turn(id, waits_for),
         Next::Do(operation) => operation,
     };
     match operation {
