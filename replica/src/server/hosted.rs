@@ -30,6 +30,7 @@ pub struct Hosted {
     faults: Faults,
     signals: Signals,
     progress: Mutex<Option<Progress>>,
+    open_calls: Mutex<Vec<MessageId>>,
     rounds: AtomicU64,
     nonce: AtomicU64,
     disable_ingress_validation: bool,
@@ -50,6 +51,7 @@ impl Hosted {
             faults: Faults::default(),
             signals: Signals::default(),
             progress: Mutex::default(),
+            open_calls: Mutex::default(),
             rounds: AtomicU64::new(1),
             nonce: AtomicU64::new(0),
             disable_ingress_validation: config.disable_ingress_validation,
@@ -101,6 +103,13 @@ impl Hosted {
     /// One round on every subnet.
     pub fn round(&self) {
         self.write(Instance::round);
+        self.read(|network| {
+            let is_open = |id: &MessageId| {
+                let status = network.ingress_status(id);
+                status.is_some_and(|status| !status.state.is_final())
+            };
+            self.lock_open_calls().retain(is_open);
+        });
         self.rounds.fetch_add(1, Ordering::Relaxed);
         self.signals.announce_round();
     }
@@ -159,9 +168,16 @@ impl Hosted {
     /// # Errors
     /// [`CallError`] when the network does not take it.
     pub fn submit(&self, ingress: Ingress) -> Result<Principal, CallError> {
+        let id = ingress.message_id;
         let subnet = self.write(|network| network.submit_ingress(ingress))?;
+        self.lock_open_calls().push(id);
         self.signals.announce_submission();
         Ok(subnet)
+    }
+
+    /// Whether a call that was submitted has no answer yet.
+    pub(super) fn has_open_calls(&self) -> bool {
+        !self.lock_open_calls().is_empty()
     }
 
     /// Answers a query call, and says as of when.
@@ -226,6 +242,12 @@ impl Hosted {
 
     pub(super) fn signals(&self) -> &Signals {
         &self.signals
+    }
+
+    fn lock_open_calls(&self) -> std::sync::MutexGuard<'_, Vec<MessageId>> {
+        self.open_calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_progress(&self) -> std::sync::MutexGuard<'_, Option<Progress>> {

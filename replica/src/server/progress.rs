@@ -9,8 +9,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Pause between rounds when nothing is going on.
 const IDLE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Pause between rounds while a client waits for the answer to a call.
+/// Pause between rounds while a call waits for its answer.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a call hurries rounds that nobody holds a connection open for. One that is not answered by then waits for
+/// something else than rounds: another call, a timer.
+const MAX_HURRY: Duration = Duration::from_secs(10);
 
 /// What happens on an instance that others wait for.
 #[derive(Default)]
@@ -24,6 +28,7 @@ pub struct Signals {
 struct Counts {
     rounds: u64,
     submissions: u64,
+    last_submission: Option<Instant>,
     stops: u64,
 }
 
@@ -45,7 +50,10 @@ impl Signals {
 
     /// A call was submitted.
     pub fn announce_submission(&self) {
-        self.lock().submissions += 1;
+        let mut counts = self.lock();
+        counts.submissions += 1;
+        counts.last_submission = Some(Instant::now());
+        drop(counts);
         self.changed.notify_all();
     }
 
@@ -73,13 +81,18 @@ impl Signals {
         true
     }
 
-    /// Pauses between two rounds: `pause` long, but no longer than a waiting client bears if `may_hurry`.
-    fn pause_between_rounds(&self, pause: Duration, may_hurry: bool) {
+    /// Pauses between two rounds: `pause` long, but if it `may_hurry`, no longer than those bear who wait for an answer.
+    fn pause_between_rounds(&self, pause: Duration, may_hurry: bool, has_open_calls: bool) {
         let start = Instant::now();
         let mut counts = self.lock();
         let (submissions, stops) = (counts.submissions, counts.stops);
+        let has_fresh_calls = has_open_calls
+            && counts
+                .last_submission
+                .is_some_and(|last| last.elapsed() < MAX_HURRY);
         loop {
-            let hurries = may_hurry && self.waiting.load(Ordering::SeqCst) > 0;
+            let is_awaited = self.waiting.load(Ordering::SeqCst) > 0;
+            let hurries = may_hurry && (is_awaited || has_fresh_calls);
             let length = if hurries { BUSY_PAUSE } else { pause };
             let Some(left) = length.checked_sub(start.elapsed()) else {
                 return;
@@ -138,7 +151,10 @@ fn drive(weak: &Weak<Hosted>, stop: &AtomicBool, delay: Option<Duration>) {
         let Some(hosted) = weak.upgrade() else {
             return;
         };
-        hosted.signals().pause_between_rounds(pause, may_hurry);
+        let has_open_calls = hosted.has_open_calls();
+        hosted
+            .signals()
+            .pause_between_rounds(pause, may_hurry, has_open_calls);
         if !stop.load(Ordering::SeqCst) {
             hosted.round_at(now_ns());
         }
