@@ -155,7 +155,8 @@ fn finish(
 }
 
 fn with_metadata(raw: &[u8], did: &str, commit: &str, shrink: bool) -> Result<Vec<u8>> {
-    let keep_name_section = true;
+    // A shrunk module has no names: rescue has to fit one ingress message of 2 MiB.
+    let keep_name_section = !shrink;
     let mut module = ic_wasm::utils::parse_wasm(raw, keep_name_section)
         .map_err(|error| anyhow!("ic-wasm cannot parse it: {error}"))?;
     if shrink {

@@ -150,7 +150,7 @@ impl Backup {
                 checksums_verified += 1;
             }
             chunks += digests.len() / 32;
-            if memory["memory"] == "stable_memory" || root.is_empty() {
+            if memory["memory"] == "stable" {
                 root = memory["root"].as_str().unwrap().to_string();
             }
         }
