@@ -76,29 +76,9 @@ pub fn execute_response(
     env.already_responded = context.responded;
     env.call_context_instructions = context.instructions;
     let kind = CallKind::Update;
-    let (entry, code, message) = match response.payload {
-        Payload::Reply(data) => {
-            let closure = callback.reply;
-            (
-                Entry::Reply {
-                    closure,
-                    kind,
-                    data,
-                },
-                0,
-                String::new(),
-            )
-        }
-        Payload::Reject { code, message } => {
-            let entry = Entry::Reject {
-                closure: callback.reject,
-                kind,
-                code: code as u32,
-                message: message.clone(),
-            };
-            (entry, code as u32, message)
-        }
-    };
+    let (entry, code, message) = response
+        .payload
+        .into_entry(callback.reply, callback.reject, kind);
     let state = canister
         .code
         .as_ref()

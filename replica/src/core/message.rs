@@ -1,6 +1,7 @@
 //! Messages between canisters, subnets and users.
 
 use candid::Principal;
+use engine::{CallKind, Closure, Entry};
 
 use super::api::{MessageId, RejectCode};
 use super::errors::UserError;
@@ -25,6 +26,35 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// The callback that takes this answer, with the reject code and message it can ask for (0 and
+    /// empty for a reply).
+    pub fn into_entry(
+        self,
+        reply: Closure,
+        reject: Closure,
+        kind: CallKind,
+    ) -> (Entry, u32, String) {
+        match self {
+            Payload::Reply(data) => {
+                let entry = Entry::Reply {
+                    closure: reply,
+                    kind,
+                    data,
+                };
+                (entry, 0, String::new())
+            }
+            Payload::Reject { code, message } => {
+                let entry = Entry::Reject {
+                    closure: reject,
+                    kind,
+                    code: code as u32,
+                    message: message.clone(),
+                };
+                (entry, code as u32, message)
+            }
+        }
+    }
+
     /// A reject with this code and text.
     pub fn reject(code: RejectCode, message: impl Into<String>) -> Self {
         Payload::Reject {

@@ -233,29 +233,7 @@ impl<'a> QueryGraph<'a> {
         let state = self.state;
         let canister = state.canisters.get(&frame.canister)?;
         let kind = CallKind::CompositeQuery;
-        let (entry, code, message) = match payload {
-            Payload::Reply(data) => {
-                let closure = call.reply;
-                (
-                    Entry::Reply {
-                        closure,
-                        kind,
-                        data,
-                    },
-                    0,
-                    String::new(),
-                )
-            }
-            Payload::Reject { code, message } => {
-                let entry = Entry::Reject {
-                    closure: call.reject,
-                    kind,
-                    code: code as u32,
-                    message: message.clone(),
-                };
-                (entry, code as u32, message)
-            }
-        };
+        let (entry, code, message) = payload.into_entry(call.reply, call.reject, kind);
         let mut env = self.env(canister, frame.caller);
         env.call_context_instructions = frame.instructions;
         let limits = self.limits();
