@@ -1,7 +1,7 @@
 //! `cargo xtask wasm`: the canister modules, built and processed into `target/wasm/`.
 //!
 //! The pair comes first (rescue embeds its final bytes), then rescue, then the patients. Every module gets
-//! its candid interface and the git commit as metadata through ic-wasm; rescue is shrunk; the pair gets its
+//! its candid interface and the commit of its sources as metadata through ic-wasm; rescue is shrunk; the pair gets its
 //! finish and its proof from [`crate::pair`] and [`crate::inspect`]. A module is written only when its
 //! bytes changed, so that nothing depending on it is rebuilt in vain.
 
@@ -15,6 +15,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The folders the pair is built from.
+const PAIR_SOURCES: [&str; 3] = ["wire", "downloader", "uploader"];
+
+/// The folders rescue is built from: the pair, which it embeds, and its own.
+const RESCUE_SOURCES: [&str; 4] = ["wire", "downloader", "uploader", "rescue"];
 
 /// A finished module on disk.
 #[derive(Debug)]
@@ -67,7 +73,7 @@ const PATIENTS: [Patient; 5] = [
 /// Builds every module; returns them in the order they are printed.
 pub fn build_all() -> Result<Vec<Module>> {
     let toolchain = Toolchain::for_target(TARGET)?;
-    let commit = git_commit();
+    let pair_commit = git_commit(&PAIR_SOURCES);
     let mut modules = Vec::new();
 
     for kind in KINDS.into_iter().chain(KINDS_64) {
@@ -75,7 +81,7 @@ pub fn build_all() -> Result<Vec<Module>> {
             false => toolchain,
             true => Toolchain::for_target(kind.target())?,
         };
-        modules.push(build_pair_member(toolchain, kind, &commit)?);
+        modules.push(build_pair_member(toolchain, kind, &pair_commit)?);
     }
     let mut build = toolchain.cargo_build(TARGET, "std,panic_abort");
     build
@@ -87,7 +93,7 @@ pub fn build_all() -> Result<Vec<Module>> {
         "rescue",
         &artifact("rescue"),
         &did,
-        &commit,
+        &git_commit(&RESCUE_SOURCES),
         true,
         toolchain,
     )?);
@@ -105,6 +111,7 @@ pub fn build_all() -> Result<Vec<Module>> {
         let crate_name = patient.package.replace('-', "_");
         let folder = patient.package.trim_start_matches("patient-");
         let did = read_did(&format!("tests/patients/{folder}/{folder}.did"))?;
+        let commit = git_commit(&[&format!("tests/patients/{folder}")]);
         let name = format!("patients/{}", patient.name);
         modules.push(finish(
             &name,
@@ -192,11 +199,18 @@ fn write_module(name: &str, bytes: &[u8], toolchain: Toolchain) -> Result<Module
     })
 }
 
-/// The commit the modules were built from; `-dirty` when tracked files differ from it.
-fn git_commit() -> String {
+/// What every module is built from besides its own folders: profiles, versions and the build itself.
+const COMMON_SOURCES: [&str; 3] = ["Cargo.toml", "Cargo.lock", "xtask/src"];
+
+/// The last commit that touched `sources` (folders or files below the root) or [`COMMON_SOURCES`]; `-dirty`
+/// when tracked files among them differ from it. A commit that touches none of them leaves the module
+/// hash as it was.
+fn git_commit(sources: &[&str]) -> String {
     let git = |args: &[&str]| -> Option<String> {
         let output = Command::new("git")
             .args(args)
+            .arg("--")
+            .args(sources.iter().chain(&COMMON_SOURCES))
             .current_dir(root())
             .output()
             .ok()?;
@@ -205,7 +219,7 @@ fn git_commit() -> String {
             .success()
             .then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
-    match git(&["rev-parse", "HEAD"]) {
+    match git(&["log", "-1", "--format=%H"]).filter(|commit| !commit.is_empty()) {
         None => "unknown".to_string(),
         Some(commit) => {
             let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
