@@ -3,6 +3,7 @@
 //! Everything xtask builds for the host goes through [`build_host`] with the same target selection, so
 //! that `demo` and `test` share their artifacts. It never changes the user's environment.
 
+use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,6 +53,14 @@ pub fn build_host() -> Result<()> {
     let mut cargo = host_cargo();
     cargo.args(["build", "--workspace", "--all-targets"]);
     run(&mut cargo, "cargo build --workspace --all-targets")
+}
+
+/// The programs of others that tests run: the `icp` binary, the Motoko compiler, a browser.
+pub fn tools_environment(command: &mut Command) -> Result<()> {
+    command.env("IC_RESCUE_ICP_BIN", tools::icp()?);
+    command.env("IC_RESCUE_MOTOKO_DIR", tools::motoko()?);
+    command.env("IC_RESCUE_CHROMIUM_BIN", tools::chromium()?);
+    Ok(())
 }
 
 /// What scenarios and the demo need to find: the modules, the CLI and a server. A `POCKET_IC_BIN` that is

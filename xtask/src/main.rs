@@ -9,6 +9,7 @@ mod bench;
 #[cfg(test)]
 mod built_tests;
 mod cargo;
+mod debian;
 mod demo;
 mod inspect;
 mod lint;
@@ -17,6 +18,7 @@ mod test;
 #[cfg(test)]
 mod tidy;
 mod toolchain;
+mod tools;
 mod wasm;
 
 const USAGE: &str = "\

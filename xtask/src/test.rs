@@ -11,5 +11,6 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut tests = cargo::host_cargo();
     tests.args(["test", "--workspace"]).args(args);
     cargo::scenario_environment(&mut tests);
+    cargo::tools_environment(&mut tests)?;
     cargo::run(&mut tests, "cargo test --workspace")
 }

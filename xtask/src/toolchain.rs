@@ -6,6 +6,7 @@
 //! access to rustup's servers must still build.
 
 use crate::cargo::{host_cargo, root, target_dir};
+use crate::debian;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,8 +17,6 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LINKER: &str = "/usr/bin/wasm-ld-19";
 const DEBIAN_LIBRARY_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
-/// apt-get is tried this often: another process may hold its lock or clean its cache meanwhile.
-const APT_ATTEMPTS: u32 = 3;
 
 /// A way to compile for one wasm target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +44,8 @@ impl Toolchain {
         if debian_is_ready() {
             return Ok(Toolchain::Debian);
         }
-        if is_debian_root() {
-            install_debian_packages()?;
+        if debian::can_install() {
+            debian::install(&DEBIAN_PACKAGES)?;
             if debian_is_ready() {
                 return Ok(Toolchain::Debian);
             }
@@ -152,44 +151,6 @@ fn debian_is_ready() -> bool {
     ]
     .iter()
     .all(|path| Path::new(path).exists())
-}
-
-fn is_debian_root() -> bool {
-    Path::new("/etc/debian_version").exists()
-        && stdout(Command::new("id").arg("-u")).is_some_and(|uid| uid == "0")
-}
-
-fn install_debian_packages() -> Result<()> {
-    eprintln!(
-        "xtask: installing {} with apt-get",
-        DEBIAN_PACKAGES.join(" ")
-    );
-    for _ in 0..APT_ATTEMPTS {
-        let updated = apt_get(&["update"]);
-        if updated
-            && apt_get(
-                &[
-                    &["install", "-y", "--no-install-recommends"][..],
-                    &DEBIAN_PACKAGES,
-                ]
-                .concat(),
-            )
-        {
-            return Ok(());
-        }
-    }
-    bail!("apt-get could not install {}", DEBIAN_PACKAGES.join(" "))
-}
-
-fn apt_get(args: &[&str]) -> bool {
-    Command::new("apt-get")
-        .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
-        .args(args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 fn stdout(command: &mut Command) -> Option<String> {
