@@ -5,6 +5,7 @@
 mod bad_network;
 mod bricked_patients;
 mod compressed_restore;
+mod icp_snapshots;
 mod kept_heaps;
 mod real_images;
 mod refused_strangers;

@@ -1,7 +1,7 @@
 //! The harness of the scenarios and the demo.
 //!
 //! [`World`] is a network with an operator, [`ledger`] a patient with its own methods, [`rescue`] and [`cli`]
-//! the two ways to treat it, [`proxy`] the bad network in between. The same code runs on whichever server
+//! the two ways to treat it, [`icp`] the tool beside ours, [`proxy`] the bad network in between. The same code runs on whichever server
 //! `POCKET_IC_BIN` names; nothing here knows which one that is.
 
 // A scenario that cannot go on reports by panicking, like the tests it serves.
@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod flow;
+pub mod icp;
 pub mod identity;
 pub mod images;
 pub mod ledger;
