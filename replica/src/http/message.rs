@@ -1,6 +1,13 @@
-//! How long a message is, as replicas count.
+//! Messages that nobody signed, and how long a message is, as replicas count.
 
-use ic_transport_types::Envelope;
+use crate::core::api::{EffectivePrincipal, Ingress};
+use crate::server::Hosted;
+use candid::Principal;
+use ic_transport_types::{Envelope, EnvelopeContent};
+use std::borrow::Cow;
+
+/// How long a message that the server makes itself is valid, in nanoseconds: five minutes.
+const INGRESS_TTL_NS: u64 = 300_000_000_000;
 
 /// Bytes of the message id, which count as part of the message.
 const MESSAGE_ID_BYTES: usize = 32;
@@ -13,13 +20,48 @@ pub fn message_len_bytes(envelope: &Envelope<'_>) -> usize {
     envelope.encode_bytes().len() + INDEFINITE_MAP_BYTES + MESSAGE_ID_BYTES
 }
 
+/// An update call that the server makes for somebody who need not sign it.
+pub fn unsigned_ingress(
+    hosted: &Hosted,
+    sender: Principal,
+    receiver: Principal,
+    method: String,
+    arg: Vec<u8>,
+    effective: EffectivePrincipal,
+) -> Ingress {
+    let expiry_ns = hosted.time_ns() + INGRESS_TTL_NS;
+    let content = EnvelopeContent::Call {
+        nonce: Some(hosted.next_nonce().to_be_bytes().to_vec()),
+        ingress_expiry: expiry_ns,
+        sender,
+        canister_id: receiver,
+        method_name: method.clone(),
+        arg: arg.clone(),
+        sender_info: None,
+    };
+    let message_id = *content.to_request_id();
+    let signed_len_bytes = message_len_bytes(&Envelope {
+        content: Cow::Owned(content),
+        sender_pubkey: None,
+        sender_sig: None,
+        sender_delegation: None,
+    });
+    Ingress {
+        sender,
+        receiver,
+        method,
+        arg,
+        effective,
+        message_id,
+        signed_len_bytes: signed_len_bytes as u64,
+        expiry_ns,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::limits::INGRESS_MAX_BYTES;
-    use candid::Principal;
-    use ic_transport_types::EnvelopeContent;
-    use std::borrow::Cow;
 
     fn len_bytes(nonce: Option<Vec<u8>>, arg_len_bytes: usize) -> u64 {
         let content = EnvelopeContent::Call {

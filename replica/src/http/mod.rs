@@ -5,6 +5,7 @@
 //! HTTP status 501 and a text that says so.
 
 pub mod api;
+pub mod gateway;
 mod message;
 mod reject;
 mod reply;
@@ -30,6 +31,8 @@ pub struct Request {
     pub method: Method,
     /// The path, cut at slashes, without empty parts.
     pub path: Vec<String>,
+    /// Set when the request is for a canister's web page.
+    pub visit: Option<gateway::Visit>,
     /// The header `content-encoding`, if any.
     pub content_encoding: Option<String>,
     /// The whole body.
@@ -62,9 +65,10 @@ pub fn split_path(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// Longest body that a request to `path` may have, in bytes.
-pub fn max_body_bytes(path: &[String]) -> usize {
+/// Longest body that a request to `path` may have, in bytes; a `visit` is one to a canister's web page.
+pub fn max_body_bytes(path: &[String], is_visit: bool) -> usize {
     match path {
+        _ if is_visit => MAX_API_BODY_BYTES,
         [instances, _, api, ..] if instances == "instances" && api == "api" => MAX_API_BODY_BYTES,
         _ => MAX_REST_BODY_BYTES,
     }
@@ -72,6 +76,9 @@ pub fn max_body_bytes(path: &[String]) -> usize {
 
 /// Answers one request.
 pub fn handle(server: &Arc<Server>, request: Request) -> Answer {
+    if let Some(visit) = &request.visit {
+        return gateway::handle(server, &request, visit).into();
+    }
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["instances", id, "api", rest @ ..] => match server.instance(id) {
@@ -82,14 +89,11 @@ pub fn handle(server: &Arc<Server>, request: Request) -> Answer {
     }
 }
 
-/// Whether a path belongs to the HTTP interface, whose oversized bodies are answered in its own way.
-pub fn oversized_body(path: &[String]) -> Reply {
+/// The answer to a body longer than `limit_bytes`, in the form of the HTTP interface.
+pub fn oversized_body(limit_bytes: usize) -> Reply {
     api::boundary_error(
         413,
         "payload_too_large",
-        &format!(
-            "Payload is too large: maximum body size is {} bytes.",
-            max_body_bytes(path)
-        ),
+        &format!("Payload is too large: maximum body size is {limit_bytes} bytes."),
     )
 }

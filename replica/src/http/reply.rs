@@ -1,17 +1,20 @@
 //! Replies, as the three kinds of clients expect them.
 
 use crate::cert::encode_self_described;
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Status, headers and body of an HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The media type of the body.
-    pub content_type: &'static str,
+    /// The media type of the body, unless it is among the headers.
+    pub content_type: Option<&'static str>,
     /// Further headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -20,7 +23,7 @@ impl Reply {
     fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status,
-            content_type,
+            content_type: Some(content_type),
             headers: Vec::new(),
             body,
         }
@@ -75,6 +78,32 @@ impl Reply {
                 message: message.into(),
             },
         )
+    }
+
+    /// An answer that a canister has composed.
+    ///
+    /// # Errors
+    /// A text when status or headers are none that HTTP can carry.
+    pub fn foreign(
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> Result<Self, String> {
+        StatusCode::from_u16(status).map_err(|error| format!("status {status}: {error}"))?;
+        for (name, value) in &headers {
+            HeaderName::try_from(name).map_err(|error| format!("header `{name}`: {error}"))?;
+            HeaderValue::try_from(value)
+                .map_err(|error| format!("value of the header `{name}`: {error}"))?;
+        }
+        Ok(Self {
+            status,
+            content_type: None,
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (Cow::Owned(name), value))
+                .collect(),
+            body,
+        })
     }
 
     /// Something the real server does and this one does not.

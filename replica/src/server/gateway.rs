@@ -1,4 +1,4 @@
-//! Ports that serve the HTTP interface of one instance at their root, as `make_live` asks for.
+//! Ports that serve one instance each, as `make_live` asks for: its HTTP interface and the pages of its canisters.
 
 use super::Server;
 use super::listener::{Scope, serve};
@@ -16,6 +16,8 @@ pub struct Gateway {
     pub instance: usize,
     /// The port.
     pub port: u16,
+    /// Hosts at and below which pages are served.
+    pub domains: Arc<[String]>,
     task: AbortHandle,
 }
 
@@ -42,8 +44,8 @@ pub enum GatewayError {
 }
 
 impl Gateways {
-    /// Opens a port for an instance, on 127.0.0.1 and on a free port unless told otherwise. Returns the gateway's id
-    /// and port.
+    /// Opens a port for an instance, on 127.0.0.1 and on a free port unless told otherwise, that serves pages at
+    /// `domains`. Returns the gateway's id and port.
     ///
     /// # Errors
     /// [`GatewayError`].
@@ -53,6 +55,7 @@ impl Gateways {
         instance: usize,
         ip: Option<IpAddr>,
         port: Option<u16>,
+        domains: &Arc<[String]>,
     ) -> Result<(usize, u16), GatewayError> {
         let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let address = SocketAddr::new(ip, port.unwrap_or(0));
@@ -66,23 +69,29 @@ impl Gateways {
         let port = listener.local_addr().map_err(bind)?.port();
         let _runtime = server.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(bind)?;
-        let task = server
-            .runtime
-            .spawn(serve(server.clone(), listener, Scope::Instance(instance)));
+        let scope = Scope::Gateway {
+            instance,
+            domains: domains.clone(),
+        };
+        let task = server.runtime.spawn(serve(server.clone(), listener, scope));
         gateways.push(Some(Gateway {
             instance,
             port,
+            domains: domains.clone(),
             task: task.abort_handle(),
         }));
         Ok((gateways.len() - 1, port))
     }
 
-    /// Id, instance and port of every open gateway.
-    pub fn list(&self) -> Vec<(usize, usize, u16)> {
+    /// Id, instance, port and domains of every open gateway.
+    pub fn list(&self) -> Vec<(usize, usize, u16, Arc<[String]>)> {
         self.lock()
             .iter()
             .enumerate()
-            .filter_map(|(id, gateway)| gateway.as_ref().map(|open| (id, open.instance, open.port)))
+            .filter_map(|(id, gateway)| {
+                let open = gateway.as_ref()?;
+                Some((id, open.instance, open.port, open.domains.clone()))
+            })
             .collect()
     }
 

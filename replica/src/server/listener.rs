@@ -1,6 +1,7 @@
 //! Sockets: reads requests, hands them to blocking threads, delivers answers, whole or broken as ordered.
 
 use super::Server;
+use crate::http::gateway::Visit;
 use crate::http::{self, Answer, Reply, Request};
 use futures::StreamExt;
 use http_body_util::combinators::BoxBody;
@@ -8,8 +9,9 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
 };
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,12 +26,17 @@ const FLUSH_PAUSE: Duration = Duration::from_millis(20);
 type Body = BoxBody<Bytes, io::Error>;
 
 /// What a port serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Scope {
     /// Everything.
     Server,
-    /// One instance's HTTP interface, at the root.
-    Instance(usize),
+    /// One instance: its HTTP interface at `/api`, its topology at `/_/topology`, the pages of its canisters elsewhere.
+    Gateway {
+        /// The instance.
+        instance: usize,
+        /// Hosts at and below which pages are served.
+        domains: Arc<[String]>,
+    },
 }
 
 /// Serves connections until the task is dropped.
@@ -37,7 +44,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, scope: Scope) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve_connection(server.clone(), stream, scope));
+                tokio::spawn(serve_connection(server.clone(), stream, scope.clone()));
             }
             // Out of file descriptors, most likely: some will be closed.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -48,7 +55,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, scope: Scope) {
 async fn serve_connection(server: Arc<Server>, stream: TcpStream, scope: Scope) {
     // Requests and replies are small and follow each other: never wait for more bytes.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(server.clone(), request, scope));
+    let service = service_fn(move |request| answer(server.clone(), request, scope.clone()));
     // An error is a client that went away or a connection cut on purpose: nobody is left to tell.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -81,33 +88,62 @@ async fn read(
 ) -> Result<Result<Request, Reply>, io::Error> {
     let (parts, body) = request.into_parts();
     let mut path = http::split_path(parts.uri.path());
-    if let Scope::Instance(id) = scope {
-        if path.first().map(String::as_str) != Some("api") {
-            return Ok(Err(Reply::not_supported(
-                "Serving canisters' assets over HTTP (everything at a gateway but /api)",
-            )));
+    let visit = match scope {
+        Scope::Server => None,
+        Scope::Gateway { instance, domains } => {
+            if path
+                .first()
+                .is_some_and(|first| first == "api" || first == "_")
+            {
+                path.splice(0..0, ["instances".to_owned(), instance.to_string()]);
+                None
+            } else {
+                Some(visit(&parts, instance, domains))
+            }
         }
-        path.splice(0..0, ["instances".to_owned(), id.to_string()]);
-    }
+    };
     let content_encoding = parts
         .headers
         .get(CONTENT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let limit_bytes = http::max_body_bytes(&path);
+    let limit_bytes = http::max_body_bytes(&path, visit.is_some());
     let body = match Limited::new(body, limit_bytes).collect().await {
         Ok(body) => body.to_bytes().to_vec(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Ok(Err(http::oversized_body(&path)));
+            return Ok(Err(http::oversized_body(limit_bytes)));
         }
         Err(error) => return Err(io::Error::other(error)),
     };
     Ok(Ok(Request {
         method: parts.method,
         path,
+        visit,
         content_encoding,
         body,
     }))
+}
+
+fn visit(parts: &Parts, instance: usize, domains: Arc<[String]>) -> Visit {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let authority = parts
+        .uri
+        .authority()
+        .map(|authority| authority.as_str().to_owned());
+    Visit {
+        instance,
+        domains,
+        host: authority.or_else(|| parts.headers.get(HOST).and_then(text)),
+        target: parts
+            .uri
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), |target| target.as_str().to_owned()),
+        headers: parts
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+            .collect(),
+    }
 }
 
 async fn deliver(answer: Answer) -> Result<hyper::Response<Body>, io::Error> {
@@ -135,18 +171,30 @@ async fn deliver(answer: Answer) -> Result<hyper::Response<Body>, io::Error> {
     };
     let mut response = hyper::Response::builder()
         .status(reply.status)
-        .header(CONTENT_TYPE, reply.content_type)
-        .header(ACCESS_CONTROL_ALLOW_ORIGIN, "*")
-        .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, OPTIONS")
-        .header(ACCESS_CONTROL_ALLOW_HEADERS, "*");
+        .body(body)
+        .map_err(io::Error::other)?;
+    let headers = response.headers_mut();
+    for (name, value) in &reply.headers {
+        let name = HeaderName::try_from(name.as_ref()).map_err(io::Error::other)?;
+        let value = HeaderValue::try_from(value).map_err(io::Error::other)?;
+        headers.append(name, value);
+    }
+    if let Some(content_type) = reply.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    let cors = [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+    ];
+    for (name, value) in cors {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     if delivery.cut_after_bytes.is_some() {
         // The whole length is announced, so that the client knows it did not get it.
-        response = response.header(CONTENT_LENGTH, full_len_bytes);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(full_len_bytes));
     }
-    for (name, value) in reply.headers {
-        response = response.header(name, value);
-    }
-    response.body(body).map_err(io::Error::other)
+    Ok(response)
 }
 
 fn cut() -> io::Error {

@@ -56,18 +56,13 @@ impl Server {
 
     /// One request over a connection of its own.
     pub fn request(&self, method: &str, path: &str, body: &[u8]) -> io::Result<Response> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes())?;
-        // A server that refuses a body need not read it.
-        let _ = stream.write_all(body);
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        parse_response(&bytes)
+        request(
+            self.port,
+            &format!("{method} {path}"),
+            "localhost",
+            "",
+            body,
+        )
     }
 
     pub fn post(&self, path: &str, body: &[u8]) -> Response {
@@ -80,6 +75,28 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One request to a port of this machine over a connection of its own; `more_headers` end in line breaks.
+pub fn request(
+    port: u16,
+    line: &str,
+    host: &str,
+    more_headers: &str,
+    body: &[u8],
+) -> io::Result<Response> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n{more_headers}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    // A server that refuses a body need not read it.
+    let _ = stream.write_all(body);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    parse_response(&bytes)
 }
 
 /// The port a server has written.
@@ -100,6 +117,8 @@ pub fn wait_for_port(port_file: &std::path::Path) -> u16 {
 pub struct Response {
     pub status: u16,
     pub announced_len_bytes: usize,
+    /// Status line and headers, in lower case.
+    pub head: String,
     pub body: Vec<u8>,
 }
 
@@ -127,6 +146,7 @@ fn parse_response(bytes: &[u8]) -> io::Result<Response> {
     Ok(Response {
         status: status.ok_or_else(no_response)?,
         announced_len_bytes: announced.unwrap_or_default(),
+        head,
         body: bytes[end + 4..].to_vec(),
     })
 }

@@ -175,7 +175,9 @@ fn delegation_form(target: &Target, endpoint: Endpoint) -> DelegationForm {
 /// An error in the form in which boundary nodes answer.
 pub fn boundary_error(status: u16, cause: &str, details: &str) -> Reply {
     let mut reply = Reply::text(status, format!("error: {cause}\ndetails: {details}"));
-    reply.headers.push(("x-ic-error-cause", cause.to_owned()));
+    reply
+        .headers
+        .push(("x-ic-error-cause".into(), cause.to_owned()));
     reply
 }
 

@@ -1,6 +1,7 @@
-//! HTTP gateways: of the real ones, these do the forwarding of `/api` only.
+//! HTTP gateways: opened, listed, closed. What they serve is the business of `http/gateway`.
 
 use super::Reply;
+use crate::http::gateway::{DEFAULT_DOMAIN, LOOPBACK_DOMAIN};
 use crate::http::reply::not_supported_text;
 use crate::server::Server;
 use pocket_ic::common::rest::{
@@ -16,13 +17,15 @@ pub fn list(server: &Server) -> Reply {
         .gateways
         .list()
         .into_iter()
-        .map(|(instance_id, instance, port)| HttpGatewayDetails {
-            instance_id,
-            port,
-            forward_to: HttpGatewayBackend::PocketIcInstance(instance),
-            domains: None,
-            https_config: None,
-        })
+        .map(
+            |(instance_id, instance, port, domains)| HttpGatewayDetails {
+                instance_id,
+                port,
+                forward_to: HttpGatewayBackend::PocketIcInstance(instance),
+                domains: Some(domains.to_vec()),
+                https_config: None,
+            },
+        )
         .collect();
     Reply::json(&details)
 }
@@ -66,8 +69,8 @@ pub fn open_for_instance(
     if config.https_config.is_some() {
         return Err(not_supported_text("HTTPS"));
     }
-    if config.domains.is_some() || config.domain_custom_provider_local_file.is_some() {
-        return Err(not_supported_text("Domain names of a gateway"));
+    if config.domain_custom_provider_local_file.is_some() {
+        return Err(not_supported_text("Custom domains of canisters"));
     }
     let ip = match &config.ip_addr {
         None => None,
@@ -78,9 +81,30 @@ pub fn open_for_instance(
     };
     let (instance_id, port) = server
         .gateways
-        .open(server, instance, ip, config.port)
+        .open(
+            server,
+            instance,
+            ip,
+            config.port,
+            &domains(config.domains.as_deref()),
+        )
         .map_err(|error| error.to_string())?;
     Ok(HttpGatewayInfo { instance_id, port })
+}
+
+/// The domains asked for, and the loopback address, where the address has to name the canister.
+fn domains(asked: Option<&[String]>) -> Arc<[String]> {
+    let mut domains: Vec<String> = match asked {
+        Some(asked) => asked
+            .iter()
+            .map(|domain| domain.to_ascii_lowercase())
+            .collect(),
+        None => vec![DEFAULT_DOMAIN.to_owned()],
+    };
+    if !domains.iter().any(|domain| domain == LOOPBACK_DOMAIN) {
+        domains.push(LOOPBACK_DOMAIN.to_owned());
+    }
+    domains.into()
 }
 
 /// Closes a gateway.

@@ -33,7 +33,9 @@ pub fn get_blob(server: &Server, id: &str) -> Result<Reply, Reply> {
     let blob = server.blobs.get(&id).ok_or_else(|| Reply::empty(404))?;
     let mut reply = Reply::bytes(blob.bytes.clone());
     if blob.is_gzip {
-        reply.headers.push(("content-encoding", "gzip".to_owned()));
+        reply
+            .headers
+            .push(("content-encoding".into(), "gzip".to_owned()));
     }
     Ok(reply)
 }

@@ -1,24 +1,19 @@
 //! What is done to an instance.
 
 use super::{Reply, convert, read};
-use crate::core::api::{CallError, Ingress, SetTimeError};
-use crate::http::message::message_len_bytes;
+use crate::core::api::{CallError, SetTimeError};
+use crate::http::message::unsigned_ingress;
 use crate::server::{Hosted, Server};
-use ic_transport_types::{Envelope, EnvelopeContent};
 use pocket_ic::RejectResponse;
 use pocket_ic::common::rest::{
     AutoProgressConfig, RawAddCycles, RawCanisterCall, RawCycles, RawEffectivePrincipal,
     RawMessageId, RawSetStableMemory, RawSubnetId, RawTickConfigs, RawTime,
 };
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Rounds a client may wait for an answer, before it has to ask again.
 const MAX_AWAIT_ROUNDS: u32 = 100;
-
-/// How long a message submitted through REST is valid, in nanoseconds: five minutes.
-const INGRESS_TTL_NS: u64 = 300_000_000_000;
 
 /// Moves the clock; the next round happens at that time.
 pub fn set_time(hosted: &Hosted, time: &RawTime) -> Result<Reply, Reply> {
@@ -86,43 +81,16 @@ pub fn set_stable_memory(
 pub fn submit(hosted: &Hosted, call: RawCanisterCall) -> Result<Reply, Reply> {
     read::refuse_sender_info(&call)?;
     let effective = convert::effective_principal(&call.effective_principal)?;
-    let expiry_ns = hosted.time_ns() + INGRESS_TTL_NS;
-    let content = EnvelopeContent::Call {
-        nonce: Some(hosted.next_nonce().to_be_bytes().to_vec()),
-        ingress_expiry: expiry_ns,
-        sender: convert::principal(&call.sender, "sender principal")?,
-        canister_id: convert::principal(&call.canister_id, "canister id")?,
-        method_name: call.method,
-        arg: call.payload,
-        sender_info: None,
-    };
-    let message_id = *content.to_request_id();
-    let signed_len_bytes = message_len_bytes(&Envelope {
-        content: Cow::Borrowed(&content),
-        sender_pubkey: None,
-        sender_sig: None,
-        sender_delegation: None,
-    });
-    let EnvelopeContent::Call {
-        sender,
-        canister_id,
-        method_name,
-        arg,
-        ..
-    } = content
-    else {
-        unreachable!("BUG: the content was just made a call");
-    };
-    let submitted = hosted.submit(Ingress {
-        sender,
-        receiver: canister_id,
-        method: method_name,
-        arg,
+    let ingress = unsigned_ingress(
+        hosted,
+        convert::principal(&call.sender, "sender principal")?,
+        convert::principal(&call.canister_id, "canister id")?,
+        call.method,
+        call.payload,
         effective,
-        message_id,
-        signed_len_bytes: signed_len_bytes as u64,
-        expiry_ns,
-    });
+    );
+    let message_id = ingress.message_id;
+    let submitted = hosted.submit(ingress);
     let result: Result<RawMessageId, RejectResponse> = match submitted {
         Ok(subnet) => Ok(RawMessageId {
             effective_principal: RawEffectivePrincipal::SubnetId(subnet.as_slice().to_vec()),
