@@ -19,6 +19,7 @@ use crate::manifest::{self, FORMAT_VERSION, FileEntry, MANIFEST_FORMAT, Manifest
 use crate::memory::Memory;
 use crate::metadata::{Metadata, MetadataError};
 use crate::open::{self, Backup};
+use crate::receive::Receiver;
 use crate::sums;
 use crate::write::ImageWriter;
 use serde::{Deserialize, Serialize};
@@ -72,16 +73,23 @@ impl Draft {
     /// [`ArchiveError::NewerFormat`] when a newer program wrote it.
     pub fn begin(lock: Exclusive, subject: Subject) -> Result<Self, ArchiveError> {
         let layout = lock.layout();
-        if let Some(held) = held_subject(layout)?
+        let held = held_subject(layout)?;
+        if let Some(held) = &held
             && held.canister != subject.canister
         {
             return Err(ArchiveError::OtherCanister {
                 path: layout.root().to_path_buf(),
-                held: held.canister,
+                held: held.canister.clone(),
                 asked: subject.canister,
             });
         }
         create_folder(&layout.sidecar())?;
+        if subject.snapshot.is_some() && held.is_none_or(|held| held.snapshot != subject.snapshot) {
+            // They would pass for notes on what of this snapshot has arrived.
+            for memory in Memory::ALL {
+                remove_if_present(&layout.digests(memory))?;
+            }
+        }
         let draft = DraftFile {
             format: DRAFT_FORMAT.into(),
             format_version: FORMAT_VERSION,
@@ -114,6 +122,30 @@ impl Draft {
         let layout = self.lock.layout();
         write_atomic(&layout.digests(digests.memory()), &digests.to_raw())?;
         ImageWriter::open(layout, digests)
+    }
+
+    /// Opens the image of one memory for what arrives of a canister snapshot.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn receiver(&self, memory: Memory, size_bytes: u64) -> Result<Receiver, ArchiveError> {
+        assert!(
+            self.subject.snapshot.is_some(),
+            "BUG: only a snapshot is the same whenever it is read"
+        );
+        Receiver::open(self.lock.layout(), memory, size_bytes)
+    }
+
+    /// What is being backed up in the directory, if a backup was begun there and not finished.
+    ///
+    /// # Errors
+    /// As [`Draft::begin`].
+    pub fn unfinished(lock: &Exclusive) -> Result<Option<Subject>, ArchiveError> {
+        if lock.layout().draft().exists() {
+            held_subject(lock.layout())
+        } else {
+            Ok(None)
+        }
     }
 
     /// Takes note of an image that [`ImageWriter::seal`] finished.

@@ -190,6 +190,12 @@ pub enum ArchiveError {
         /// The first that does not match.
         first: u64,
     },
+    /// A stored chunk does not have the hash that is its name.
+    #[error("{path} does not have the SHA-256 that is its name: put a good copy in its place", path = path.display())]
+    StoredChunkMismatch {
+        /// The file.
+        path: PathBuf,
+    },
     /// A module does not have the recorded hash.
     #[error("the wasm module has SHA-256 {found}, the canister ran {expected}")]
     ModuleMismatch {

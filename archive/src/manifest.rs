@@ -60,6 +60,9 @@ pub struct Subject {
     pub attestation: Attestation,
     /// When the checksums were taken, in nanoseconds since 1970.
     pub taken_at_ns: u64,
+    /// Id of the canister snapshot that was downloaded, hex; only where the route is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// The way the data came.
@@ -89,7 +92,8 @@ pub enum Attestation {
     },
     /// Replicated calls of the program's own.
     ReplicatedCalls,
-    /// Nobody on chain: the digests are of what was received.
+    /// Nobody on chain: the digests are of what was received. The replies were certified, but the
+    /// certificates are not kept.
     Received,
 }
 

@@ -101,6 +101,19 @@ impl Backup {
         }
     }
 
+    /// A chunk of the canister's chunk store, checked against its hash.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Read`], or [`ArchiveError::StoredChunkMismatch`] when it is damaged.
+    pub fn stored_chunk(&self, hash: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+        let path = self.layout.stored_chunk(hash);
+        let chunk = read_small(&path)?;
+        if sha256(&chunk)[..] != *hash {
+            return Err(ArchiveError::StoredChunkMismatch { path });
+        }
+        Ok(chunk)
+    }
+
     /// Opens the image of `memory` for reading; none if it is not part of the backup. The digests of a
     /// foreign snapshot are computed, `examined` is told how far that is.
     ///
@@ -152,6 +165,32 @@ impl Backup {
 }
 
 impl ImageReader {
+    /// Opens the image that has `digests`.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Read`] when it is not there, [`ArchiveError::FileLength`].
+    pub fn open(layout: &Layout, digests: ChunkDigests) -> Result<Self, ArchiveError> {
+        let path = layout.image(digests.memory());
+        let error = |source| ArchiveError::Read {
+            path: path.clone(),
+            source,
+        };
+        let file = File::open(&path).map_err(error)?;
+        let found_bytes = file.metadata().map_err(error)?.len();
+        if found_bytes != digests.size_bytes() {
+            return Err(ArchiveError::FileLength {
+                path,
+                expected_bytes: digests.size_bytes(),
+                found_bytes,
+            });
+        }
+        Ok(Self {
+            path,
+            file,
+            digests,
+        })
+    }
+
     /// The digests of the image.
     pub fn digests(&self) -> &ChunkDigests {
         &self.digests
@@ -206,7 +245,10 @@ pub fn read_manifest(layout: &Layout) -> Result<Manifest, ArchiveError> {
 }
 
 /// Reads the digests of `memory` and checks them against the root in `manifest`.
-pub(crate) fn read_digests(
+///
+/// # Errors
+/// [`ArchiveError::RootMismatch`], [`ArchiveError::DigestCount`] or [`ArchiveError::Read`].
+pub fn read_digests(
     layout: &Layout,
     manifest: &Manifest,
     memory: Memory,

@@ -8,6 +8,7 @@ use crate::digests::{ChunkDigests, sha256};
 use crate::error::ArchiveError;
 use crate::files;
 use crate::layout::Layout;
+use crate::memory::Memory;
 use crate::sparse::{self, HoleFinder};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -31,26 +32,9 @@ impl ImageWriter {
     /// Opens the partial image, or makes one: from the finished image of an earlier backup if there is
     /// one, otherwise all holes.
     pub(crate) fn open(layout: &Layout, digests: ChunkDigests) -> Result<Self, ArchiveError> {
-        let memory = digests.memory();
-        let path = layout.partial_image(memory);
-        let finished = layout.image(memory);
-        if !path.exists() && finished.exists() {
-            files::rename_durable(&finished, &path)?;
-        }
-        let error = |source| ArchiveError::Write {
-            path: path.clone(),
-            source,
-        };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(error)?;
-        let may_hold_data = file.metadata().map_err(error)?.len() > 0;
-        file.set_len(digests.size_bytes()).map_err(error)?;
-        let over_data = vec![may_hold_data; digests.count() as usize];
+        let (path, file) = open_partial(layout, digests.memory(), digests.size_bytes())?;
+        // Until it is surveyed, there may be old data anywhere.
+        let over_data = vec![true; digests.count() as usize];
         Ok(Self {
             layout: layout.clone(),
             path,
@@ -139,6 +123,33 @@ impl ImageWriter {
             source,
         }
     }
+}
+
+/// Opens the partial image of `memory` in its full length, or makes one: from the finished image of an earlier
+/// backup if there is one, otherwise all holes.
+pub(crate) fn open_partial(
+    layout: &Layout,
+    memory: Memory,
+    size_bytes: u64,
+) -> Result<(PathBuf, File), ArchiveError> {
+    let path = layout.partial_image(memory);
+    let finished = layout.image(memory);
+    if !path.exists() && finished.exists() {
+        files::rename_durable(&finished, &path)?;
+    }
+    let error = |source| ArchiveError::Write {
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(error)?;
+    file.set_len(size_bytes).map_err(error)?;
+    Ok((path, file))
 }
 
 /// Reads exactly `len_bytes` at `offset` into `buffer`.

@@ -3,6 +3,7 @@
 //! Replies are verified as the library does by default: node signatures of queries, certificates of
 //! updates. Nothing here repeats a call; see `transfer::retry`.
 
+use crate::calls::CertifiedCall;
 use crate::error::{CallError, CallErrorKind, CliError};
 use crate::limits::{QUERY_TIMEOUT, RESPONSE_MAX_BYTES, UPDATE_TIMEOUT};
 use crate::network::{Network, RootKey};
@@ -10,9 +11,13 @@ use candid::Principal;
 use ic_agent::agent::RejectCode;
 use ic_agent::hash_tree::LookupResult;
 use ic_agent::{Agent, AgentError, Certificate, Identity};
+use serde_bytes::ByteBuf;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Error code of a canister that has not enough cycles for what is asked of it.
+const OUT_OF_CYCLES: &str = "IC0207";
 
 /// A way to call canisters of one network in one identity's name.
 #[derive(Clone, Debug)]
@@ -105,6 +110,48 @@ impl Connection {
         arg: Vec<u8>,
     ) -> Result<Vec<u8>, CallError> {
         self.update_for(canister, canister, method, arg).await
+    }
+
+    /// Asks the whole subnet, and returns with the reply what proves it to anybody later. The last
+    /// `data_len_bytes` bytes of a long reply are memory, which need not be kept twice.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn update_for_keeps(
+        &self,
+        canister: Principal,
+        method: &str,
+        arg: Vec<u8>,
+        data_len_bytes: impl Fn(&[u8]) -> usize,
+    ) -> Result<(Vec<u8>, CertifiedCall), CallError> {
+        let signed = self.agent.update(&canister, method).with_arg(arg).sign();
+        let signed = signed.map_err(|error| sort(canister, method, &error))?;
+        let call = async {
+            self.agent
+                .update_signed(canister, signed.signed_update.clone())
+                .await?;
+            self.agent.wait(&signed.request_id, canister).await
+        };
+        let answer = match tokio::time::timeout(UPDATE_TIMEOUT, call).await {
+            Ok(answer) => answer.map_err(|error| sort(canister, method, &error)),
+            Err(_) => Err(timed_out(canister, method, UPDATE_TIMEOUT)),
+        };
+        let (reply, certificate) = answer?;
+        let call = CertifiedCall {
+            canister: ByteBuf::from(canister.as_slice()),
+            method: method.to_string(),
+            arg: ByteBuf::from(signed.arg),
+            sender: ByteBuf::from(signed.sender.as_slice()),
+            nonce: signed.nonce.map(ByteBuf::from),
+            ingress_expiry: signed.ingress_expiry,
+            certificate: ByteBuf::new(),
+            reply_header: None,
+        };
+        let data_len_bytes = data_len_bytes(&reply);
+        Ok((
+            reply.clone(),
+            call.keep(&certificate, &reply, data_len_bytes),
+        ))
     }
 
     /// Asks the management canister about `patient`.
@@ -221,11 +268,12 @@ fn sort(canister: Principal, method: &str, error: &AgentError) -> CallError {
     let (kind, message) = match error {
         AgentError::CertifiedReject { reject, .. }
         | AgentError::UncertifiedReject { reject, .. } => {
+            let code = reject.error_code.as_deref().unwrap_or("no error code");
             let kind = match reject.reject_code {
-                RejectCode::SysTransient => CallErrorKind::Temporary,
+                // A lack of cycles has a transient code, but does not pass by waiting.
+                RejectCode::SysTransient if code != OUT_OF_CYCLES => CallErrorKind::Temporary,
                 _ => CallErrorKind::Rejected,
             };
-            let code = reject.error_code.as_deref().unwrap_or("no error code");
             (
                 kind,
                 format!("{} ({code})", reject.reject_message.trim_end()),
@@ -268,6 +316,23 @@ pub async fn certified_data(
     canister: Principal,
     root_key: Vec<u8>,
 ) -> Result<(Vec<u8>, u64), String> {
+    let certificate = verified(certificate, canister, root_key).await?;
+    let path: [&[u8]; 3] = [b"canister", canister.as_slice(), b"certified_data"];
+    match certificate.tree.lookup_path(path) {
+        LookupResult::Found(data) => Ok((data.to_vec(), signed_at_ns(&certificate)?)),
+        _ => Err("the certificate says nothing about the rescue canister".to_string()),
+    }
+}
+
+/// Checks a certificate of the subnet of `canister` offline, whatever its age.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub async fn verified(
+    certificate: &[u8],
+    canister: Principal,
+    root_key: Vec<u8>,
+) -> Result<Certificate, String> {
     const ANY_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
     let certificate: Certificate = serde_cbor::from_slice(certificate)
         .map_err(|error| format!("the certificate is not understood: {error}"))?;
@@ -281,17 +346,20 @@ pub async fn certified_data(
     agent
         .verify(&certificate, canister)
         .map_err(|error| format!("the certificate does not verify: {error}"))?;
-    let lookup = |path: &[&[u8]]| match certificate.tree.lookup_path(path) {
-        LookupResult::Found(value) => Ok(value.to_vec()),
-        _ => Err("the certificate says nothing about the rescue canister".to_string()),
+    Ok(certificate)
+}
+
+/// When a certificate was signed, in nanoseconds since 1970.
+///
+/// # Errors
+/// When it does not say.
+pub fn signed_at_ns(certificate: &Certificate) -> Result<u64, String> {
+    let path: [&[u8]; 1] = [b"time"];
+    let LookupResult::Found(time) = certificate.tree.lookup_path(path) else {
+        return Err("the certificate does not say when it was signed".to_string());
     };
-    let data = lookup(&[b"canister", canister.as_slice(), b"certified_data"])?;
-    let mut time = lookup(&[b"time"])?;
-    time.reverse();
-    let signed_at_ns = time
-        .iter()
-        .fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
-    Ok((data, signed_at_ns))
+    let rising = time.iter().rev();
+    Ok(rising.fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f)))
 }
 
 /// The root key of the Internet Computer, DER.

@@ -11,6 +11,7 @@ use crate::commands::{
     plan::PlanArgs,
     restore::RestoreArgs,
     rollback::RollbackArgs,
+    snapshot::SnapshotArgs,
     status::StatusArgs,
     verify::VerifyArgs,
 };
@@ -58,6 +59,8 @@ pub enum Verb {
     Install(InstallArgs),
     /// Take the canister back to the snapshot from before the rescue.
     Rollback(RollbackArgs),
+    /// Take, list, download, upload, load and delete canister snapshots.
+    Snapshot(SnapshotArgs),
     /// Show where a case stands, and its journal.
     Status(StatusArgs),
     /// Close a case.

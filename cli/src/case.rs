@@ -24,6 +24,7 @@ pub struct Case {
     rescue: Rescue,
     number: CaseId,
     patient: Principal,
+    output: Option<Output>,
 }
 
 /// The rescue canister's word for a memory.
@@ -51,6 +52,7 @@ impl Case {
             rescue,
             number,
             patient,
+            output: None,
         })
     }
 
@@ -90,12 +92,19 @@ impl Case {
                 rescue,
                 number: summary.case,
                 patient,
+                output: None,
             }),
             None => Err(CliError::NoCase {
                 rescue: rescue.canister().to_text(),
                 canister: patient.to_text(),
             }),
         }
+    }
+
+    /// Has it tell why it waits.
+    pub fn telling(mut self, output: &Output) -> Self {
+        self.output = Some(output.clone());
+        self
     }
 
     /// Its number.
@@ -125,13 +134,17 @@ impl Case {
         A: ArgumentEncoder + Clone,
         T: candid::CandidType + serde::de::DeserializeOwned,
     {
-        for _ in 0..CASE_POLLS_MAX {
+        for poll in 0..CASE_POLLS_MAX {
             match self.rescue.ask(method, args.clone()).await? {
                 Ok(answer) => return Ok(answer),
-                Err(Refusal::InProgress(_)) => tokio::time::sleep(CASE_POLL).await,
-                Err(refusal) if is_rate_limited(&refusal) => tokio::time::sleep(CASE_POLL).await,
+                Err(Refusal::InProgress(_)) => {
+                    self.wait(poll, "another call of this case is under way")
+                        .await;
+                }
+                Err(refusal) if is_refused_by_rate(&refusal) => self.wait(poll, RATE_LIMITED).await,
                 Err(Refusal::OutcomeUnknown(_)) => {
-                    tokio::time::sleep(CASE_POLL).await;
+                    self.wait(poll, "it is not known yet what became of the last call")
+                        .await;
                     // Whatever it finds out, the next attempt sees it.
                     let _: Result<CaseView, Refusal> =
                         self.rescue.ask(methods::SETTLE, (self.number,)).await?;
@@ -143,6 +156,14 @@ impl Case {
             case: self.number,
             steps: CASE_POLLS_MAX,
         })
+    }
+
+    /// Waits before the same is asked again; tells why once in a while.
+    async fn wait(&self, poll: u32, why: &str) {
+        if let Some(output) = &self.output {
+            tell_wait(output, poll, why);
+        }
+        tokio::time::sleep(CASE_POLL).await;
     }
 
     /// Takes planned steps until the patient answers reads and every checksum that can be recorded is.
@@ -469,8 +490,32 @@ pub fn describe(operation: &Operation) -> String {
         Operation::Forget => "forget the case".into(),
     }
 }
+
+/// Tells why the program waits: at the first poll and then every half minute.
+pub fn tell_wait(output: &Output, poll: u32, why: &str) {
+    if poll.is_multiple_of(TELL_EVERY_POLLS) {
+        let waited_s = u64::from(poll) * CASE_POLL.as_secs();
+        let most_s = u64::from(CASE_POLLS_MAX) * CASE_POLL.as_secs();
+        output.step(format!(
+            "waiting ({waited_s} s of at most {most_s} s): {why}"
+        ));
+    }
+}
+
+/// What is told while the IC makes a canister wait before its next installation.
+pub const RATE_LIMITED: &str = "the Internet Computer limits installations of this canister, because an earlier one \
+     used many instructions; it lets the next one in when they are worked off";
+
+/// Polls between two words on the same wait.
+const TELL_EVERY_POLLS: u32 = 15;
+
 /// Whether the IC makes the canister wait: an installation that used many instructions (a hook that ran into
 /// its limit used all 300 billion) is worked off at 2 billion a round before the next one is accepted.
-fn is_rate_limited(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::CallRejected { message, .. } if message.contains("is rate limited"))
+fn is_refused_by_rate(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::CallRejected { message, .. } if is_rate_limited(message))
+}
+
+/// Whether a rejection says so.
+pub fn is_rate_limited(message: &str) -> bool {
+    message.contains("is rate limited")
 }

@@ -1,4 +1,5 @@
-//! Checks offline that a backup's roots were certified by the subnet of the rescue canister.
+//! Checks offline that a backup's roots were certified: by the subnet of the rescue canister, or by that of the
+//! canister itself in its replies to calls that are kept ([`crate::calls`]).
 //!
 //! ```text
 //! root key ─signs─► certificate ─holds─► certified data of the rescue canister
@@ -7,9 +8,10 @@
 //! ```
 
 use crate::agent::certified_data;
+use crate::calls::{self, CALLS_FILE};
 use archive::layout::Layout;
 use archive::manifest::{Attestation, MemoryEntry};
-use archive::open::read_certified;
+use archive::open::{ImageReader, read_certified, read_digests};
 use archive::{Manifest, Memory};
 use candid::Principal;
 use ic_agent::hash_tree::{HashTree, LookupResult};
@@ -34,12 +36,13 @@ pub enum Verdict {
 
 /// Checks the certificate in the backup of `layout` against `root_key` (DER).
 pub async fn check(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) -> Verdict {
-    let Attestation::Rescue {
-        rescue_canister,
-        case,
-    } = &manifest.subject.attestation
-    else {
-        return Verdict::Absent;
+    let (rescue_canister, case) = match &manifest.subject.attestation {
+        Attestation::Rescue {
+            rescue_canister,
+            case,
+        } => (rescue_canister, case),
+        Attestation::ReplicatedCalls => return check_calls(layout, manifest, root_key).await,
+        Attestation::Received => return Verdict::Absent,
     };
     let file = |name: &str| read_certified(layout, name);
     let (Some(certificate), Some(witness)) = (file("certificate.cbor"), file("witness.cbor"))
@@ -59,6 +62,33 @@ pub async fn check(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) -> V
     {
         Ok(signed_at_ns) => Verdict::Valid { signed_at_ns },
         Err(reason) => Verdict::Invalid { reason },
+    }
+}
+
+/// Checks the certified replies to the program's own calls.
+async fn check_calls(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) -> Verdict {
+    let Some(file) = read_certified(layout, CALLS_FILE) else {
+        return Verdict::Absent;
+    };
+    let invalid = |reason: String| Verdict::Invalid { reason };
+    let mut digests = Vec::new();
+    for entry in &manifest.memories {
+        match read_digests(layout, manifest, entry.memory) {
+            Ok(found) => digests.push(found),
+            Err(error) => return invalid(error.to_string()),
+        }
+    }
+    let stable = digests
+        .iter()
+        .find(|held| held.memory() == Memory::Stable)
+        .and_then(|held| ImageReader::open(layout, held.clone()).ok());
+    let chunk = |offset: u64| {
+        let image = stable.as_ref()?;
+        image.read(offset / image.digests().chunk_len_bytes()).ok()
+    };
+    match calls::check(&file, manifest, &digests, chunk, &root_key).await {
+        Ok(signed_at_ns) => Verdict::Valid { signed_at_ns },
+        Err(reason) => invalid(reason),
     }
 }
 

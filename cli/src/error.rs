@@ -184,6 +184,14 @@ pub enum CliError {
         /// The patient.
         canister: String,
     },
+    /// The canister has no such snapshot.
+    #[error("{canister} has no snapshot {snapshot}: see `ic-rescue snapshot list {canister}`")]
+    NoSnapshot {
+        /// The canister.
+        canister: String,
+        /// The id, hex.
+        snapshot: String,
+    },
     /// A case took too many steps.
     #[error(
         "case {case} did not get anywhere in {steps} steps: look at it with `ic-rescue status`"
@@ -302,7 +310,7 @@ impl CliError {
                 | ArchiveError::NewerFormat { .. }
                 | ArchiveError::OpenDirectory { .. },
             ) => EXIT_DIRECTORY,
-            CliError::Rejected(_) => EXIT_REJECTED,
+            CliError::Rejected(_) | CliError::NoSnapshot { .. } => EXIT_REJECTED,
             CliError::Unreachable { .. } | CliError::Connect { .. } => EXIT_NETWORK,
             CliError::ChunkNeverMatched { .. }
             | CliError::ListedRootDiffers { .. }

@@ -14,6 +14,7 @@
 
 pub mod agent;
 pub mod args;
+pub mod calls;
 pub mod case;
 pub mod certificate;
 pub mod commands;
@@ -30,6 +31,7 @@ pub mod project;
 pub mod proof;
 pub mod rescue;
 pub mod routes;
+pub mod snapshots;
 pub mod transfer;
 
 use clap::Parser;

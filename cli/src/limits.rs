@@ -11,6 +11,10 @@ pub const WORKERS_MAX: usize = 64;
 /// Chunks asked for in one plain query. Two chunks of 1 MiB fit the 3 MiB of its reply.
 pub const CHUNKS_PER_READ_MAX: u64 = 2;
 
+/// Neighbouring chunks of a snapshot that are read together. A snapshot is read in slices of up to 2,000,000
+/// bytes, so eight chunks of 1 MiB take five calls, not eight.
+pub const SNAPSHOT_CHUNKS_PER_JOB: u64 = 8;
+
 /// Attempts at one request that fails for a reason that passes.
 pub const ATTEMPTS_MAX: u32 = 8;
 /// Wait before the second attempt; doubled each time.

@@ -3,8 +3,10 @@
 //! The caller must be a controller of the canister.
 
 use crate::agent::Connection;
+use crate::case::{RATE_LIMITED, is_rate_limited, tell_wait};
 use crate::error::CliError;
-use crate::limits::MODULE_MAX_BYTES;
+use crate::limits::{CASE_POLL, CASE_POLLS_MAX, MODULE_MAX_BYTES};
+use crate::output::Output;
 use crate::rescue::encode;
 use crate::transfer::retry::Retry;
 use archive::metadata::{Global, GlobalTimer, HookStatus, Metadata, Source, StoredChunk};
@@ -21,6 +23,7 @@ pub struct Management<'a> {
     connection: &'a Connection,
     canister: Principal,
     retry: &'a Retry,
+    output: Option<&'a Output>,
 }
 
 /// What canister_status says, as far as it matters here: replicas of all ages have these fields.
@@ -75,7 +78,31 @@ impl<'a> Management<'a> {
             connection,
             canister,
             retry,
+            output: None,
         }
+    }
+
+    /// Has it tell why it waits.
+    pub fn telling(self, output: &'a Output) -> Self {
+        Self {
+            output: Some(output),
+            ..self
+        }
+    }
+
+    /// The canister it is about.
+    pub fn canister(&self) -> Principal {
+        self.canister
+    }
+
+    /// The line.
+    pub fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
+    /// Patience.
+    pub fn retry(&self) -> &'a Retry {
+        self.retry
     }
 
     /// Its status, certified.
@@ -120,19 +147,45 @@ impl<'a> Management<'a> {
         .await
     }
 
-    /// Takes a snapshot and returns its id.
+    /// Stops it, waits until it has stopped, and returns whether it ran before.
+    ///
+    /// # Errors
+    /// When a call fails, or it does not stop; then it is started again.
+    pub async fn stop_and_wait(&self, output: &Output) -> Result<bool, CliError> {
+        let mut ran = false;
+        for _ in 0..CASE_POLLS_MAX {
+            match self.status().await?.status {
+                ic::CanisterStatusType::Stopped => return Ok(ran),
+                ic::CanisterStatusType::Running => {
+                    ran = true;
+                    output.step("stop the canister");
+                    self.stop().await?;
+                }
+                ic::CanisterStatusType::Stopping => tokio::time::sleep(CASE_POLL).await,
+            }
+        }
+        self.start().await?;
+        Err(CliError::Unsupported {
+            what: format!(
+                "{} does not stop: it waits for answers to its own calls; it was started again, try later",
+                self.canister
+            ),
+        })
+    }
+
+    /// Reinstalls it: heap and stable memory are emptied.
     ///
     /// # Errors
     /// When the call fails.
-    pub async fn take_snapshot(&self) -> Result<Vec<u8>, CliError> {
-        let args = ic::TakeCanisterSnapshotArgs {
+    pub async fn reinstall(&self, module: Vec<u8>) -> Result<(), CliError> {
+        let args = ic::InstallCodeArgs {
+            mode: ic::CanisterInstallMode::Reinstall,
             canister_id: self.canister,
-            replace_snapshot: None,
-            uninstall_code: None,
+            wasm_module: module,
+            arg: Vec::new(),
             sender_canister_version: None,
         };
-        let snapshot: ic::Snapshot = self.call("take_canister_snapshot", args).await?;
-        Ok(snapshot.id)
+        self.order("install_code", args).await
     }
 
     /// Its snapshots: id and time, oldest first.
@@ -266,12 +319,27 @@ impl<'a> Management<'a> {
         Ok(found.chunk)
     }
 
-    async fn order<A: CandidType>(&self, method: &str, args: A) -> Result<(), CliError> {
+    pub(crate) async fn order<A: CandidType>(&self, method: &str, args: A) -> Result<(), CliError> {
         let arg = encode((args,));
-        self.retry
-            .run(|| self.connection.manage(self.canister, method, arg.clone()))
-            .await?;
-        Ok(())
+        for poll in 0..CASE_POLLS_MAX {
+            let call = || self.connection.manage(self.canister, method, arg.clone());
+            match self.retry.run(call).await {
+                Ok(_) => return Ok(()),
+                Err(CliError::Unreachable { error, .. }) if is_rate_limited(&error.message) => {
+                    if let Some(output) = self.output {
+                        tell_wait(output, poll, RATE_LIMITED);
+                    }
+                    tokio::time::sleep(CASE_POLL).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(CliError::Unsupported {
+            what: format!(
+                "{method} of {} is still refused because of earlier installations: try again in some minutes",
+                self.canister
+            ),
+        })
     }
 
     async fn call<A, T>(&self, method: &str, args: A) -> Result<T, CliError>

@@ -9,6 +9,8 @@ use crate::error::CliError;
 use crate::transfer::progress::{Hidden, Progress};
 use archive::Memory;
 use archive::verify::{Finding, Place};
+use candid::Principal;
+use ic_management_canister_types::Snapshot;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fmt;
@@ -225,6 +227,17 @@ pub enum Event {
         /// Hash of the module.
         module_hash: String,
     },
+    /// A canister snapshot.
+    Snapshot {
+        /// The canister.
+        canister: String,
+        /// Its id, hex.
+        snapshot: String,
+        /// When it was taken, nanoseconds since 1970.
+        taken_at_ns: u64,
+        /// Its size.
+        total_bytes: u64,
+    },
     /// Something ended well that has no numbers.
     Done {
         /// What, in words.
@@ -356,6 +369,18 @@ impl From<&Finding> for Event {
     }
 }
 
+impl Event {
+    /// Tells of a snapshot.
+    pub fn snapshot(canister: Principal, snapshot: &Snapshot) -> Self {
+        Event::Snapshot {
+            canister: canister.to_text(),
+            snapshot: hex::encode(&snapshot.id),
+            taken_at_ns: snapshot.taken_at_timestamp,
+            total_bytes: snapshot.total_size,
+        }
+    }
+}
+
 /// Bytes for people.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -460,7 +485,7 @@ impl fmt::Display for Event {
             Event::Certified { trusted, .. } => {
                 write!(
                     f,
-                    "the roots are certified by the subnet of the rescue canister, checked with {trusted}"
+                    "the roots are certified by the subnet, checked with {trusted}"
                 )
             }
             Event::NotCertified { reason } => write!(f, "the roots are NOT certified: {reason}"),
@@ -568,6 +593,18 @@ impl fmt::Display for Event {
                 module_hash,
             } => {
                 write!(f, "{canister} runs module {module_hash}")
+            }
+            Event::Snapshot {
+                snapshot,
+                taken_at_ns,
+                total_bytes,
+                ..
+            } => {
+                let (size, at_s) = (human_bytes(*total_bytes), taken_at_ns / 1_000_000_000);
+                write!(
+                    f,
+                    "snapshot {snapshot}: {size}, taken at {at_s} s since 1970"
+                )
             }
             Event::Error { message, .. } => write!(f, "error: {message}"),
         }

@@ -2,6 +2,7 @@
 //! the same names of its own).
 
 use crate::agent::Connection;
+use crate::calls::Calls;
 use crate::error::{CallError, CallErrorKind, CliError};
 use crate::transfer::retry::Retry;
 use crate::transfer::{Payload, Sink, Source, pool};
@@ -18,6 +19,7 @@ use wire::methods;
 pub struct Patient {
     connection: Connection,
     canister: Principal,
+    kept: Option<Arc<Calls>>,
 }
 
 /// Whom to ask.
@@ -35,6 +37,15 @@ impl Patient {
         Self {
             connection,
             canister,
+            kept: None,
+        }
+    }
+
+    /// Has the certified replies of replicated calls kept in `calls`.
+    pub fn keeping(self, calls: Arc<Calls>) -> Self {
+        Self {
+            kept: Some(calls),
+            ..self
         }
     }
 
@@ -191,9 +202,18 @@ impl Patient {
     }
 
     async fn call(&self, method: &str, arg: Vec<u8>, asked: Asked) -> Result<Vec<u8>, CallError> {
-        match asked {
-            Asked::Node => self.connection.query(self.canister, method, arg).await,
-            Asked::Subnet => self.connection.update(self.canister, method, arg).await,
+        match (asked, &self.kept) {
+            (Asked::Node, _) => self.connection.query(self.canister, method, arg).await,
+            (Asked::Subnet, None) => self.connection.update(self.canister, method, arg).await,
+            (Asked::Subnet, Some(calls)) => {
+                let data_len = |reply: &[u8]| bytes::decode_blob(reply).map_or(0, <[u8]>::len);
+                let (reply, call) = self
+                    .connection
+                    .update_for_keeps(self.canister, method, arg, data_len)
+                    .await?;
+                calls.push(call);
+                Ok(reply)
+            }
         }
     }
 

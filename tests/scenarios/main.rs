@@ -11,4 +11,5 @@ mod real_images;
 mod refused_strangers;
 mod rescue_cases;
 mod rescue_upgraded_in_mid_case;
+mod without_rescue;
 mod wrong_module_hash;

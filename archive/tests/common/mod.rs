@@ -41,6 +41,7 @@ pub fn subject() -> Subject {
             case: 1,
         },
         taken_at_ns: 1_757_000_000_000_000_001,
+        snapshot: None,
     }
 }
 

@@ -20,13 +20,14 @@ use crate::output::{Event, Output};
 use crate::patient::Patient;
 use crate::routes::{self, Prepared};
 use crate::transfer::fetch::{FetchOptions, fetch_image};
+use archive::lock::Guard;
 use archive::manifest::{Attestation, Manifest};
 use archive::metadata::Metadata;
-use archive::{ArchiveError, ChunkDigests, Draft, Exclusive, Memory, Seal, Shared};
+use archive::{ArchiveError, ChunkDigests, Draft, Exclusive, Memory, Seal, Shared, open};
 use candid::Principal;
 use clap::{Args, ValueEnum};
 use rescue_api::HeapChoice;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Options of `backup`.
@@ -42,11 +43,15 @@ pub struct BackupArgs {
     pub output: PathBuf,
     /// Without a rescue canister: swap the downloader in as a controller of the canister, and have the memory
     /// hashed by replicated calls.
-    #[arg(long, conflicts_with = "endpoints")]
+    #[arg(long, conflicts_with_all = ["endpoints", "by_snapshot"])]
     pub direct: bool,
     /// Without a swap: the canister has `stable_size` and `stable_read` of its own.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "by_snapshot")]
     pub endpoints: bool,
+    /// Without a swap: stop the canister, take a snapshot, start it, download the snapshot. It stays, as a way
+    /// back.
+    #[arg(long)]
+    pub by_snapshot: bool,
     /// With --direct: the downloader to swap in, instead of the one in this program.
     #[arg(long, value_name = "FILE", requires = "direct")]
     pub downloader: Option<PathBuf>,
@@ -74,15 +79,21 @@ pub enum RouteArg {
     Direct,
     /// Through the canister's own endpoints.
     Endpoints,
+    /// Through a canister snapshot.
+    Snapshot,
 }
 
 impl BackupArgs {
     /// The way that was asked for.
     pub fn route(&self) -> RouteArg {
-        match (self.direct, self.endpoints) {
-            (true, _) => RouteArg::Direct,
-            (false, true) => RouteArg::Endpoints,
-            (false, false) => RouteArg::Rescue,
+        if self.direct {
+            RouteArg::Direct
+        } else if self.endpoints {
+            RouteArg::Endpoints
+        } else if self.by_snapshot {
+            RouteArg::Snapshot
+        } else {
+            RouteArg::Rescue
         }
     }
 }
@@ -115,6 +126,11 @@ pub async fn execute(
     output: &Output,
 ) -> Result<u8, CliError> {
     let canister = canister(&args.canister, network)?;
+    if args.dry_run && args.by_snapshot {
+        output
+            .step("would stop the canister, take a snapshot, start it, and download the snapshot");
+        return Ok(0);
+    }
     if args.dry_run {
         let plan = PlanArgs {
             canister: args.canister.clone(),
@@ -143,6 +159,7 @@ pub async fn execute(
         RouteArg::Endpoints => {
             routes::endpoints::prepare(lock, &context, canister, args, output).await?
         }
+        RouteArg::Snapshot => return by_snapshot(lock, &context, canister, args, output).await,
     };
 
     let patient = Arc::new(Patient::new(context.connection.clone(), canister));
@@ -173,14 +190,39 @@ pub async fn execute(
         sizes,
     };
     let seal = complete(&context, canister, parts, module, output).await?;
-    let backup = draft.seal(seal)?;
-    let manifest = backup
-        .manifest()
-        .expect("BUG: a sealed backup has a manifest")
-        .clone();
-    drop(backup);
-    let report = verify::examine(&Shared::existing(&args.output)?, &args.output, output)?;
-    output.say(&finished(args, &manifest));
+    drop(draft.seal(seal)?);
+    conclude(&args.output, output)
+}
+
+/// Takes a snapshot and downloads it; goes on with the one that an interrupted command took.
+async fn by_snapshot(
+    lock: Exclusive,
+    context: &Context,
+    canister: Principal,
+    args: &BackupArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let management = Management::new(&context.connection, canister, &context.retry);
+    let begun = Draft::unfinished(&lock)?
+        .and_then(|subject| subject.snapshot)
+        .and_then(|id| hex::decode(id).ok());
+    let held = management.snapshots().await?;
+    let id = match begun.filter(|id| held.iter().any(|snapshot| snapshot.id == *id)) {
+        Some(id) => id,
+        None => routes::snapshot::take(&management, None, false, output).await?,
+    };
+    routes::snapshot::download(lock, context, canister, &id, output).await?;
+    conclude(&args.output, output)
+}
+
+/// Verifies what was finished and tells of it; returns the exit code.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn conclude(directory: &Path, output: &Output) -> Result<u8, CliError> {
+    let lock = Shared::existing(directory)?;
+    let report = verify::examine(&lock, directory, output)?;
+    output.say(&finished(directory, &open::read_manifest(lock.layout())?));
     Ok(if report.is_sound() { 0 } else { EXIT_FINDINGS })
 }
 
@@ -284,7 +326,7 @@ async fn complete(
             seal.loadable_as_snapshot = prepared.sizes
                 == [metadata.stable_memory_size, metadata.wasm_memory_size].map(Some)
                 && metadata.globals.iter().all(Option::is_some);
-            seal.metadata = metadata;
+            seal.metadata = routes::snapshot::writable(metadata, output);
         }
     }
     Ok(seal)
@@ -299,10 +341,10 @@ struct Parts {
     sizes: [Option<u64>; 2],
 }
 
-fn finished(args: &BackupArgs, manifest: &Manifest) -> Event {
+fn finished(directory: &Path, manifest: &Manifest) -> Event {
     let root = |memory| manifest.memory(memory).map(|entry| entry.root.clone());
     Event::BackedUp {
-        directory: args.output.display().to_string(),
+        directory: directory.display().to_string(),
         canister: manifest.subject.canister.clone(),
         case: match manifest.subject.attestation {
             Attestation::Rescue { case, .. } => Some(case),

@@ -61,7 +61,9 @@ pub async fn execute(
         None => wire::candid::UNIT.to_vec(),
     };
     let context = Context::open(network, "install").await?;
-    let case = Case::find(context.rescue(network, "install")?, canister, false).await?;
+    let case = Case::find(context.rescue(network, "install")?, canister, false)
+        .await?
+        .telling(output);
 
     if args.dry_run {
         output.say(&report(&case.view().await?));

@@ -10,6 +10,7 @@ pub mod install;
 pub mod plan;
 pub mod restore;
 pub mod rollback;
+pub mod snapshot;
 pub mod status;
 pub mod verify;
 
@@ -42,6 +43,7 @@ pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
         Verb::Restore(verb) => restore::execute(verb, network, output).await,
         Verb::Install(verb) => install::execute(verb, network, output).await,
         Verb::Rollback(verb) => rollback::execute(verb, network, output).await,
+        Verb::Snapshot(verb) => snapshot::execute(verb, network, output).await,
         Verb::Status(verb) => status::execute(verb, network, output).await,
         Verb::Close(verb) => close::execute(verb, network, output).await,
     }

@@ -5,6 +5,8 @@
 //!    ─► compare with what is on chain now ─► send what differs ─► have it hashed again ─► compare roots
 //! ```
 //!
+//! With `--direct` a controller's own identity takes the snapshot and swaps, and the proof is by its own replicated
+//! calls. With `--by-snapshot` nothing is swapped: the backup is uploaded as a canister snapshot and loaded.
 //! Nothing is sent before every byte of the backup was verified. Run again, it sends only what still
 //! differs.
 
@@ -12,19 +14,24 @@ use super::{Context, verify};
 use crate::args::{NetworkArgs, canister};
 use crate::case::{Case, recorded_root};
 use crate::error::CliError;
+use crate::management::Management;
 use crate::output::{Event, Output, human_bytes};
+use crate::pair::{self, Role};
 use crate::patient::{Asked, Patient};
 use crate::proof::prove;
+use crate::routes::direct::{Memories, Swap, bytes, swap_in};
 use crate::routes::rescue::policy;
+use crate::routes::snapshot::{self, Loadable, WayBack};
 use crate::transfer::plan::differing;
 use crate::transfer::send::send_image;
 use crate::transfer::{Payload, Sink};
+use archive::digests::sha256;
 use archive::open::ImageReader;
 use archive::{Backup, Memory, Shared};
 use candid::Principal;
 use clap::{Args, ValueEnum};
-use rescue_api::{HeapChoice, OpenCaseArgs, Plan};
-use std::path::PathBuf;
+use rescue_api::{CaseView, HeapChoice, OpenCaseArgs, Plan};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Options of `restore`.
@@ -37,13 +44,22 @@ pub struct RestoreArgs {
     pub directory: PathBuf,
     /// The canister to write to.
     pub canister: String,
+    /// Without a rescue canister: swap the uploader in as a controller of the canister.
+    #[arg(long, conflicts_with = "by_snapshot")]
+    pub direct: bool,
+    /// With --direct: the uploader to swap in, instead of the one in this program.
+    #[arg(long, value_name = "FILE", requires = "direct")]
+    pub uploader: Option<PathBuf>,
+    /// Without a swap: upload the backup as a canister snapshot and load it, module and globals included.
+    #[arg(long, conflicts_with_all = ["memory", "wipe"])]
+    pub by_snapshot: bool,
     /// Which memories to write.
     #[arg(long, value_enum, default_value = "all")]
     pub memory: MemoryArg,
     /// Empty the canister's memories first. Cannot be undone but by `rollback`.
     #[arg(long)]
     pub wipe: bool,
-    /// If a case has to be opened: take no snapshot before the first swap. Say why.
+    /// Take no snapshot before the canister is changed: there is no way back. Say why.
     #[arg(long, value_name = "RISK")]
     pub no_snapshot: Option<String>,
     /// Say what would be sent, and send nothing. Changes nothing on chain.
@@ -84,12 +100,45 @@ pub async fn execute(
 ) -> Result<u8, CliError> {
     let canister = canister(&args.canister, network)?;
     let lock = Shared::existing(&args.directory)?;
+    if args.by_snapshot {
+        return by_snapshot(args, network, canister, &lock, output).await;
+    }
     let images = open_images(args, &lock, output)?;
     if args.dry_run {
         return Ok(dry_run(args, &images, output));
     }
 
     let context = Context::open(network, "restore").await?;
+    let held = if args.direct {
+        swap_directly(args, canister, &images, &context, output).await?;
+        None
+    } else {
+        Some(open_case(args, network, canister, &images, &context, output).await?)
+    };
+    let patient = Arc::new(Patient::new(context.connection.clone(), canister));
+    for image in &images {
+        write_image(&patient, image, &context, output).await?;
+    }
+    let case = held.as_ref().map(|(case, view)| (case, view));
+    for image in &images {
+        prove(case, &patient, image.digests(), &context, output).await?;
+    }
+    output.say(&Event::Restored {
+        canister: canister.to_text(),
+        directory: args.directory.display().to_string(),
+    });
+    Ok(0)
+}
+
+/// Has the rescue canister record the memories and bring the uploader in.
+async fn open_case(
+    args: &RestoreArgs,
+    network: &NetworkArgs,
+    canister: Principal,
+    images: &[Arc<ImageReader>],
+    context: &Context,
+    output: &Output,
+) -> Result<(Case, CaseView), CliError> {
     let rescue = context.rescue(network, "restore")?;
     let open = OpenCaseArgs {
         patient: canister,
@@ -100,7 +149,7 @@ pub async fn execute(
             restore: true,
         },
     };
-    let case = Case::open(rescue, open).await?;
+    let case = Case::open(rescue, open).await?.telling(output);
     output.step(format!(
         "case {} at {}",
         case.number(),
@@ -108,30 +157,99 @@ pub async fn execute(
     ));
     let view = case.drive_to_recorded(output).await?;
     if !args.wipe {
-        for image in &images {
-            check_size(
-                canister,
-                image,
-                recorded_root(&view, image.digests().memory()),
-            )?;
+        for image in images {
+            let recorded = recorded_root(&view, image.digests().memory());
+            check_size(canister, image, recorded.map(|(size, _)| size))?;
         }
     }
     let view = case.drive_to_uploader(args.wipe, output).await?;
+    Ok((case, view))
+}
 
-    let patient = Arc::new(Patient::new(context.connection.clone(), canister));
-    for image in &images {
-        write_image(&patient, image, &context, output).await?;
+/// Brings the uploader in as a controller of the canister.
+async fn swap_directly(
+    args: &RestoreArgs,
+    canister: Principal,
+    images: &[Arc<ImageReader>],
+    context: &Context,
+    output: &Output,
+) -> Result<(), CliError> {
+    let management = Management::new(&context.connection, canister, &context.retry).telling(output);
+    let status = management.status().await?;
+    let size_of = |memory| match memory {
+        Memory::Stable => bytes(&status.memory_metrics.stable_memory_size),
+        Memory::Heap => bytes(&status.memory_metrics.wasm_memory_size),
+    };
+    let mut heap_bytes = size_of(Memory::Heap);
+    let mut shrinks = false;
+    for image in images {
+        let (memory, wanted_bytes) = (image.digests().memory(), image.digests().size_bytes());
+        shrinks |= size_of(memory) > wanted_bytes;
+        if memory == Memory::Heap {
+            heap_bytes = heap_bytes.max(wanted_bytes);
+        }
+        if !args.wipe {
+            check_size(canister, image, Some(size_of(memory)))?;
+        }
     }
-    for image in &images {
-        prove(
-            Some((&case, &view)),
-            &patient,
-            image.digests(),
-            &context,
-            output,
-        )
-        .await?;
+    let module = pair::module(Role::Uploader, args.uploader.as_deref(), heap_bytes)?;
+    let in_place = status
+        .module_hash
+        .as_ref()
+        .is_some_and(|hash| hash[..] == sha256(&module));
+    if in_place && args.wipe && shrinks {
+        // An earlier restore brought the uploader in without emptying the memories.
+        management.stop_and_wait(output).await?;
+        output.step("empty the memories");
+        management.reinstall(module.clone()).await?;
     }
+    let memories = match (args.wipe, status.module_hash.is_some()) {
+        (false, true) => Memories::Keep,
+        // A canister without a module cannot be upgraded, and has no memories.
+        (true, _) | (false, false) => Memories::Wipe,
+    };
+    let swap = Swap {
+        module,
+        memories,
+        snapshot: args.no_snapshot.is_none(),
+    };
+    swap_in(&management, &swap, output).await
+}
+
+/// Uploads the backup as a snapshot and loads it.
+async fn by_snapshot(
+    args: &RestoreArgs,
+    network: &NetworkArgs,
+    canister: Principal,
+    lock: &Shared,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let backup = open_sound(&args.directory, lock, output)?;
+    let loadable = Loadable::check(&backup, output)?;
+    if args.dry_run {
+        output.step(format!(
+            "would upload at most {} as a snapshot of {}, take a snapshot of what is there, load the uploaded one",
+            human_bytes(loadable.bytes()),
+            args.canister
+        ));
+        return Ok(0);
+    }
+    let context = Context::open(network, "restore").await?;
+    let management = Management::new(&context.connection, canister, &context.retry).telling(output);
+    let id = loadable.upload(&context, canister, None, output).await?;
+    let way_back = match args.no_snapshot {
+        None => WayBack::Snapshot,
+        Some(_) => WayBack::Waived,
+    };
+    let after = snapshot::load(&management, &id, way_back, false, output).await?;
+    let found = after.module_hash.map(hex::encode).unwrap_or_default();
+    if found != hex::encode(loadable.module_hash()) {
+        return Err(CliError::CanisterChanged {
+            canister: canister.to_text(),
+            what: format!("after the snapshot was loaded it runs module {found}"),
+        });
+    }
+    management.delete_snapshot(&id).await?;
     output.say(&Event::Restored {
         canister: canister.to_text(),
         directory: args.directory.display().to_string(),
@@ -143,10 +261,10 @@ pub async fn execute(
 fn check_size(
     canister: Principal,
     image: &ImageReader,
-    recorded: Option<(u64, Vec<u8>)>,
+    found_bytes: Option<u64>,
 ) -> Result<(), CliError> {
-    match recorded {
-        Some((found_bytes, _)) if found_bytes > image.digests().size_bytes() => {
+    match found_bytes {
+        Some(found_bytes) if found_bytes > image.digests().size_bytes() => {
             Err(CliError::MemoryTooLarge {
                 memory: image.digests().memory(),
                 canister: canister.to_text(),
@@ -158,18 +276,17 @@ fn check_size(
     }
 }
 
-/// Verifies the backup and opens its images.
-fn open_images(
-    args: &RestoreArgs,
-    lock: &Shared,
-    output: &Output,
-) -> Result<Vec<Arc<ImageReader>>, CliError> {
+/// Opens a backup and verifies it, or warns that it cannot be.
+///
+/// # Errors
+/// [`CliError::DamagedBackup`], or when it cannot be opened.
+pub fn open_sound(directory: &Path, lock: &Shared, output: &Output) -> Result<Backup, CliError> {
     let backup = Backup::open(lock)?;
     if backup.manifest().is_some() {
-        let report = verify::examine(lock, &args.directory, output)?;
+        let report = verify::examine(lock, directory, output)?;
         if !report.is_sound() {
             return Err(CliError::DamagedBackup {
-                path: args.directory.clone(),
+                path: directory.to_path_buf(),
                 findings: report.findings.len(),
             });
         }
@@ -178,6 +295,16 @@ fn open_images(
             "the directory has no manifest: it is restored as it is, nothing can be verified",
         );
     }
+    Ok(backup)
+}
+
+/// Verifies the backup and opens its images.
+fn open_images(
+    args: &RestoreArgs,
+    lock: &Shared,
+    output: &Output,
+) -> Result<Vec<Arc<ImageReader>>, CliError> {
+    let backup = open_sound(&args.directory, lock, output)?;
     let mut images = Vec::new();
     for memory in Memory::ALL
         .into_iter()

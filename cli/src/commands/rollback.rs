@@ -39,7 +39,9 @@ pub async fn execute(
 ) -> Result<u8, CliError> {
     let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "rollback").await?;
-    let case = Case::find(context.rescue(network, "rollback")?, canister, false).await?;
+    let case = Case::find(context.rescue(network, "rollback")?, canister, false)
+        .await?
+        .telling(output);
     if args.dry_run {
         let view = case.view().await?;
         output.say(&report(&view));

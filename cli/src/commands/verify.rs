@@ -1,7 +1,8 @@
 //! `verify`: re-reads every byte of a backup and lists everything that is wrong. Needs no network.
 //!
 //! With `--repair` it then mends what it can: small files from the rest of the directory or from another copy,
-//! chunks from another copy or from the canister, if it still runs the downloader or the uploader. Only what is
+//! chunks from another copy, from the snapshot that was downloaded, or from the canister, if it still runs the
+//! downloader or the uploader. Only what is
 //! bad is fetched.
 
 use super::{Context, read_file};
@@ -10,6 +11,7 @@ use crate::args::{NetworkArgs, canister};
 use crate::certificate::{self, Verdict};
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::limits::CHUNKS_PER_READ_MAX;
+use crate::management::Management;
 use crate::network::RootKey;
 use crate::output::{Event, Output};
 use crate::patient::Patient;
@@ -190,7 +192,6 @@ async fn mend(
             "fetch {} chunks of the {memory} from {canister}",
             missing.len()
         ));
-        let patient = Arc::new(Patient::new(context.connection.clone(), canister));
         let options = FetchOptions {
             workers: context.workers,
             chunks_per_read: CHUNKS_PER_READ_MAX,
@@ -201,7 +202,18 @@ async fn mend(
             .map(|chunk| writer.digests().len_bytes(*chunk))
             .sum();
         let progress = output.progress("downloading", bytes);
-        let fetched = fetch_image(&patient, &writer, &missing, &options, &*progress).await;
+        let snapshot = manifest.subject.snapshot.as_ref();
+        let fetched = match snapshot.and_then(|id| hex::decode(id).ok()) {
+            Some(id) => {
+                let management = Management::new(&context.connection, canister, &context.retry);
+                let source = Arc::new(management.snapshot_reader(&id));
+                fetch_image(&source, &writer, &missing, &options, &*progress).await
+            }
+            None => {
+                let patient = Arc::new(Patient::new(context.connection.clone(), canister));
+                fetch_image(&patient, &writer, &missing, &options, &*progress).await
+            }
+        };
         progress.finish();
         fetched?;
     }

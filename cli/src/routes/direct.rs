@@ -1,24 +1,27 @@
-//! Without a rescue canister: a controller's own identity swaps the downloader in and has the memory hashed by
-//! replicated calls.
+//! Without a rescue canister: a controller's own identity swaps the pair in and has the memory hashed by replicated
+//! calls, whose certified replies are kept with the backup.
 //!
 //! The directory remembers the module that the canister ran before the swap, so that an interrupted command
-//! can go on: it is bound to the canister before anything is changed.
+//! can go on: it is bound to the canister before anything is changed. The way back is a snapshot that is taken
+//! before the first swap; `ic-rescue snapshot restore` loads it.
 
 use super::{Fence, Prepared};
+use crate::calls::Calls;
 use crate::commands::backup::{BackupArgs, HeapArg};
 use crate::commands::{Context, now_ns};
 use crate::error::CliError;
-use crate::limits::{CASE_POLL, CASE_POLLS_MAX};
 use crate::management::{Management, Status};
+use crate::network::RootKey;
 use crate::output::Output;
-use crate::pair;
+use crate::pair::{self, Role};
 use crate::patient::{Asked, Patient};
 use archive::digests::sha256;
 use archive::manifest::{Attestation, Route};
 use archive::metadata::Metadata;
 use archive::{Draft, Exclusive, Memory, Subject};
-use candid::Principal;
+use candid::{Nat, Principal};
 use ic_management_canister_types::CanisterStatusType;
+use std::sync::Arc;
 
 /// Swaps the downloader in, if it is not there yet, and has the memory hashed.
 ///
@@ -31,9 +34,10 @@ pub async fn prepare(
     args: &BackupArgs,
     output: &Output,
 ) -> Result<Prepared, CliError> {
-    let downloader = pair::downloader(args.downloader.as_deref())?;
-    let management = Management::new(&context.connection, canister, &context.retry);
+    let management = Management::new(&context.connection, canister, &context.retry).telling(output);
     let before = management.status().await?;
+    let heap_bytes = bytes(&before.memory_metrics.wasm_memory_size);
+    let downloader = pair::module(Role::Downloader, args.downloader.as_deref(), heap_bytes)?;
     let swapped = before
         .module_hash
         .as_ref()
@@ -54,6 +58,7 @@ pub async fn prepare(
         route: Route::Direct,
         attestation: Attestation::ReplicatedCalls,
         taken_at_ns: now_ns(),
+        snapshot: None,
     };
     let metadata = Metadata {
         taken_at_timestamp: subject.taken_at_ns,
@@ -61,14 +66,23 @@ pub async fn prepare(
         ..Metadata::empty()
     };
     let draft = Draft::begin(lock, subject)?;
-    swap_in(&management, downloader, args, output).await?;
+    let swap = Swap {
+        module: downloader,
+        memories: match args.heap {
+            HeapArg::Keep => Memories::Keep,
+            HeapArg::Replace => Memories::DropHeap,
+        },
+        snapshot: args.no_snapshot.is_none(),
+    };
+    swap_in(&management, &swap, output).await?;
 
     let snapshot = management
         .snapshots()
         .await?
         .pop()
         .map(|snapshot| snapshot.id);
-    let patient = Patient::new(context.connection.clone(), canister);
+    let calls = Arc::new(Calls::default());
+    let patient = Patient::new(context.connection.clone(), canister).keeping(calls.clone());
     let mut digests = Vec::new();
     for memory in Memory::ALL {
         if memory == Memory::Heap && args.heap == HeapArg::Replace {
@@ -91,51 +105,109 @@ pub async fn prepare(
         draft,
         digests,
         fence: Fence::Version { canister, version },
-        certified: Vec::new(),
+        certified: evidence(&calls, context),
         snapshot: snapshot.filter(|_| args.no_snapshot.is_none()),
         metadata,
     })
 }
 
-/// Stops the canister, takes a snapshot, swaps, starts; each only if it is not done yet.
-async fn swap_in(
+/// The certified replies to `calls`, and the key to check them with where that is not known to everybody.
+pub fn evidence(calls: &Calls, context: &Context) -> Vec<(String, Vec<u8>)> {
+    let mut files = vec![calls.file()];
+    if context.connection.network().root_key != RootKey::Mainnet {
+        files.push(("root_key.der".to_string(), context.connection.root_key()));
+    }
+    files
+}
+
+/// What becomes of the memories in a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memories {
+    /// Both stay.
+    Keep,
+    /// Stable memory stays.
+    DropHeap,
+    /// Both are emptied.
+    Wipe,
+}
+
+/// A swap by the caller's own hand.
+#[derive(Clone, Debug)]
+pub struct Swap {
+    /// The module to put in.
+    pub module: Vec<u8>,
+    /// What becomes of the memories.
+    pub memories: Memories,
+    /// Take a snapshot before.
+    pub snapshot: bool,
+}
+
+/// Stops the canister, takes a snapshot, swaps, starts; each only if it is not done yet. While one of the pair is
+/// in place the snapshot from before it came is the way back, and no other is taken.
+///
+/// # Errors
+/// When a call fails, or the canister does not stop.
+pub async fn swap_in(
     management: &Management<'_>,
-    downloader: Vec<u8>,
-    args: &BackupArgs,
+    swap: &Swap,
     output: &Output,
 ) -> Result<(), CliError> {
-    for _ in 0..CASE_POLLS_MAX {
-        let Status {
-            status,
-            module_hash,
-            ..
-        } = management.status().await?;
-        let swapped = module_hash.is_some_and(|hash| hash[..] == sha256(&downloader));
-        match (swapped, status) {
-            (true, CanisterStatusType::Running) => return Ok(()),
-            (true, _) => {
-                output.step("start the canister");
-                management.start().await?;
-            }
-            (false, CanisterStatusType::Running) => {
-                output.step("stop the canister");
-                management.stop().await?;
-            }
-            (false, CanisterStatusType::Stopping) => tokio::time::sleep(CASE_POLL).await,
-            (false, CanisterStatusType::Stopped) => {
-                if args.no_snapshot.is_none() {
-                    let id = management.take_snapshot().await?;
-                    output.step(format!("took snapshot {} to go back to", hex::encode(id)));
-                }
-                output.step("swap the downloader in");
-                management
-                    .swap(downloader.clone(), args.heap == HeapArg::Keep)
-                    .await?;
-            }
+    let hash = sha256(&swap.module);
+    let is_in_place = |status: &Status| {
+        let held = status.module_hash.as_ref();
+        held.is_some_and(|held| held[..] == hash)
+    };
+    let before = management.status().await?;
+    if !is_in_place(&before) {
+        management.stop_and_wait(output).await?;
+        if swap.snapshot {
+            keep_way_back(management, &before, output).await?;
+        }
+        output.step("swap the module in");
+        let module = swap.module.clone();
+        match swap.memories {
+            Memories::Keep => management.swap(module, true).await?,
+            Memories::DropHeap => management.swap(module, false).await?,
+            Memories::Wipe => management.reinstall(module).await?,
         }
     }
-    Err(CliError::Unsupported {
-        what: "the canister does not stop: it waits for answers to its own calls; try again later"
-            .into(),
-    })
+    let after = management.status().await?;
+    if !is_in_place(&after) {
+        return Err(CliError::CanisterChanged {
+            canister: management.canister().to_text(),
+            what: "somebody else installed another module meanwhile".into(),
+        });
+    }
+    if after.status != CanisterStatusType::Running {
+        output.step("start the canister");
+        management.start().await?;
+    }
+    Ok(())
+}
+
+/// Takes a snapshot of a canister that is about to be swapped, unless there is nothing to take or it was taken
+/// before the pair came.
+async fn keep_way_back(
+    management: &Management<'_>,
+    before: &Status,
+    output: &Output,
+) -> Result<(), CliError> {
+    let Some(hash) = &before.module_hash else {
+        output.step("the canister has no module: there is nothing to go back to");
+        return Ok(());
+    };
+    if pair::is_embedded(hash) && !management.snapshots().await?.is_empty() {
+        return Ok(());
+    }
+    let id = hex::encode(management.take(None).await?);
+    output.step(format!(
+        "took snapshot {id} to go back to: ic-rescue snapshot restore {} {id}",
+        management.canister()
+    ));
+    Ok(())
+}
+
+/// Bytes out of a status.
+pub fn bytes(nat: &Nat) -> u64 {
+    u64::try_from(nat.0.clone()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,9 @@
 //! The canister's version must stand still meanwhile but for those calls, or the digests would not be of one
 //! instant.
 
+use super::direct::evidence;
 use super::{Fence, Prepared};
+use crate::calls::Calls;
 use crate::commands::backup::BackupArgs;
 use crate::commands::{Context, now_ns};
 use crate::error::{CliError, EXIT_REJECTED};
@@ -16,6 +18,7 @@ use archive::manifest::{Attestation, Route};
 use archive::metadata::Metadata;
 use archive::{ChunkDigests, Draft, Exclusive, Memory, Subject};
 use candid::Principal;
+use std::sync::Arc;
 use wire::limits::{CHUNK_LEN_BYTES, HASH_CHUNKS_PER_CALL_MAX};
 
 /// Hashes stable memory through the canister's own endpoints.
@@ -39,20 +42,22 @@ pub async fn prepare(
         route: Route::Endpoints,
         attestation: Attestation::ReplicatedCalls,
         taken_at_ns: now_ns(),
+        snapshot: None,
     };
     let draft = Draft::begin(lock, subject)?;
-    let patient = Patient::new(context.connection.clone(), canister);
+    let calls = Arc::new(Calls::default());
+    let patient = Patient::new(context.connection.clone(), canister).keeping(calls.clone());
     let repeated_before = context.retry.repeated();
-    let (digests, calls) = hash(&patient, context, output).await?;
+    let (digests, made) = hash(&patient, context, output).await?;
     let after = management.status().await?.version;
     let repeated = context.retry.repeated() - repeated_before;
     // A repeated call may have been executed twice.
-    let expected = before.version + calls..=before.version + calls + repeated;
+    let expected = before.version + made..=before.version + made + repeated;
     if !expected.contains(&after) {
         return Err(CliError::CanisterChanged {
             canister: canister.to_text(),
             what: format!(
-                "its version went from {} to {after} in {calls} calls: it is being used, or has timers; \
+                "its version went from {} to {after} in {made} calls: it is being used, or has timers; \
                  use a route that stops it",
                 before.version
             ),
@@ -66,7 +71,7 @@ pub async fn prepare(
             canister,
             version: after,
         },
-        certified: Vec::new(),
+        certified: evidence(&calls, context),
         snapshot: None,
         metadata: Metadata {
             taken_at_timestamp: now_ns(),

@@ -4,6 +4,7 @@
 pub mod direct;
 pub mod endpoints;
 pub mod rescue;
+pub mod snapshot;
 
 use crate::case::{Case, recorded_root};
 use crate::commands::Context;

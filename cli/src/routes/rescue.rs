@@ -36,7 +36,7 @@ pub async fn prepare(
             restore: false,
         },
     };
-    let case = Case::open(rescue, open).await?;
+    let case = Case::open(rescue, open).await?.telling(output);
     output.step(format!(
         "case {} at {}",
         case.number(),
@@ -94,6 +94,7 @@ fn subject(context: &Context, case: &Case, view: &CaseView) -> Subject {
             .filter_map(|m| m.recorded_at_nanos)
             .max()
             .unwrap_or(0),
+        snapshot: None,
     }
 }
 

@@ -99,6 +99,7 @@ fn place(data: &[u8]) -> Place {
         route: Route::Direct,
         attestation: Attestation::ReplicatedCalls,
         taken_at_ns: 0,
+        snapshot: None,
     };
     let draft = Draft::begin(Exclusive::create(dir.path()).unwrap(), subject).unwrap();
     let digests = ChunkDigests::of_bytes(Memory::Stable, data, CHUNK);

@@ -1,0 +1,247 @@
+//! Rescues without a rescue canister: by a controller's own hand, through the canister's own endpoints, and through
+//! canister snapshots. Each route keeps what proves it, and has a way back.
+
+use ic_management_canister_types::CanisterInstallMode;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tests::cli::Cli;
+use tests::ledger::{Entry, Ledger, Record, varied_entries};
+use tests::{World, sha256, wasms};
+
+const BROKEN: &str = "patients/ledger_hook_panics";
+
+struct Ward {
+    world: World,
+    ledger: Ledger,
+    record: Record,
+    id: String,
+}
+
+impl Ward {
+    fn open(seed: u64) -> Ward {
+        let entries: Vec<Entry> = varied_entries(seed, 3_000_000);
+        let world = World::new();
+        let ledger = Ledger::bricked(&world, &entries, BROKEN);
+        Ward {
+            record: ledger.record(&world),
+            id: ledger.canister.to_text(),
+            world,
+            ledger,
+        }
+    }
+
+    fn lose_everything(&self) {
+        let empty = wasms::load("patients/ledger");
+        self.world
+            .install_code(self.ledger.canister, empty, CanisterInstallMode::Reinstall)
+            .unwrap();
+        assert!(self.ledger.record(&self.world).entries.is_empty());
+    }
+
+    /// The objects that a command wrote to standard output.
+    fn json(&self, args: &[&dyn AsRef<std::ffi::OsStr>]) -> Vec<Value> {
+        let mut args = args.to_vec();
+        args.push(&"--json");
+        let output = Cli::new(&self.world, &args).run();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn snapshots(&self) -> Vec<String> {
+        self.json(&[&"snapshot", &"list", &self.id])
+            .iter()
+            .filter(|event| event["type"] == "snapshot")
+            .map(|event| event["snapshot"].as_str().unwrap().to_string())
+            .collect()
+    }
+}
+
+#[test]
+fn a_backup_by_snapshot_is_restored_by_snapshot() {
+    let ward = Ward::open(51);
+    let module = ward.world.module_hash(ward.ledger.canister);
+    let directory = ward.world.folder.path().join("backup");
+    let args: [&dyn AsRef<std::ffi::OsStr>; 5] =
+        [&"backup", &ward.id, &"--by-snapshot", &"-o", &directory];
+    let events = ward.json(&args);
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "backed_up");
+    assert_eq!(last["loadable_as_snapshot"], true);
+    assert_eq!(ward.snapshots().len(), 1);
+    let image = fs::read(directory.join("stable_memory.bin")).unwrap();
+    assert!(image == ward.world.stable_memory(ward.ledger.canister));
+    assert_eq!(ward.ledger.record(&ward.world), ward.record, "it runs on");
+
+    ward.lose_everything();
+    ward.json(&[&"restore", &directory, &ward.id, &"--by-snapshot"]);
+    assert_eq!(ward.world.module_hash(ward.ledger.canister), module);
+    assert_eq!(ward.ledger.record(&ward.world), ward.record);
+    let left = ward.snapshots();
+    assert_eq!(
+        left.len(),
+        2,
+        "the first, and the way back; the uploaded one is gone"
+    );
+
+    // The way back from the restore: the empty ledger.
+    ward.json(&[
+        &"snapshot",
+        &"restore",
+        &ward.id,
+        &left[1],
+        &"--no-snapshot",
+        &"a test",
+    ]);
+    assert!(ward.ledger.record(&ward.world).entries.is_empty());
+    // And the way back from that: what the first backup was made of.
+    ward.json(&[&"snapshot", &"restore", &ward.id, &left[0]]);
+    assert_eq!(ward.ledger.record(&ward.world), ward.record);
+}
+
+#[test]
+fn an_upload_that_was_begun_is_gone_on_with() {
+    let ward = Ward::open(52);
+    let directory = ward.world.folder.path().join("backup");
+    let created = ward.json(&[&"snapshot", &"create", &ward.id]);
+    let id = created.last().unwrap()["snapshot"].as_str().unwrap();
+    ward.json(&[&"snapshot", &"download", &ward.id, &id, &"-o", &directory]);
+    let again = ward.json(&[&"snapshot", &"download", &ward.id, &id, &"-o", &directory]);
+    let fetched: Vec<&Value> = again.iter().filter(|e| e["type"] == "fetched").collect();
+    assert!(
+        fetched.len() == 2 && fetched.iter().all(|event| event["chunks"] == 0),
+        "nothing is read twice: {fetched:?}"
+    );
+
+    let first = ward.json(&[&"snapshot", &"upload", &directory, &ward.id]);
+    let second = ward.json(&[&"snapshot", &"upload", &directory, &ward.id]);
+    let sent = |events: &[Value]| -> u64 {
+        let sent = events.iter().filter(|event| event["type"] == "sent");
+        sent.map(|event| event["chunks"].as_u64().unwrap()).sum()
+    };
+    assert!(sent(&first) > 0);
+    assert_eq!(sent(&second), 0, "all of it is there");
+    let id_of = |events: &[Value]| events.last().unwrap()["snapshot"].clone();
+    assert_eq!(id_of(&first), id_of(&second));
+
+    // A damaged directory sends nothing, and a missing file is found before a snapshot is begun.
+    let held = ward.snapshots().len();
+    fs::remove_file(directory.join("wasm_memory.bin")).unwrap();
+    fs::remove_dir_all(directory.join("ic-rescue")).unwrap();
+    let told = Cli::new(&ward.world, &[&"snapshot", &"upload", &directory, &ward.id]).fail();
+    assert!(told.contains("wasm_memory.bin"), "{told}");
+    assert_eq!(ward.snapshots().len(), held);
+
+    ward.json(&[&"snapshot", &"delete", &ward.id, &id]);
+    assert_eq!(ward.snapshots().len(), held - 1);
+    let told = Cli::new(&ward.world, &[&"snapshot", &"delete", &ward.id, &id]).fail();
+    assert!(told.contains("has no snapshot"), "{told}");
+}
+
+#[test]
+fn a_direct_rescue_is_certified_and_written_back() {
+    let ward = Ward::open(53);
+    let directory = ward.world.folder.path().join("backup");
+    let backup = Cli::new(
+        &ward.world,
+        &[&"backup", &ward.id, &"--direct", &"-o", &directory],
+    );
+    backup.succeed();
+    let told = Cli::offline(&[&"verify", &directory]).succeed();
+    assert!(told.contains("certified by the subnet"), "{told}");
+    // A second one, with the downloader in place, takes no second snapshot and fetches nothing.
+    let told = backup.succeed();
+    assert!(told.contains("0 to fetch"), "{told}");
+    assert_eq!(ward.snapshots().len(), 1);
+
+    ward.lose_everything();
+    let restore = Cli::new(
+        &ward.world,
+        &[&"restore", &directory, &ward.id, &"--direct", &"--wipe"],
+    );
+    let told = restore.succeed();
+    assert!(
+        told.contains("hashed on chain by replicated calls"),
+        "{told}"
+    );
+    assert_eq!(ward.snapshots().len(), 2, "of the empty ledger, too");
+    let told = restore.succeed();
+    assert!(told.contains("sent 0 chunks"), "{told}");
+    ward.world
+        .upgrade_with(
+            ward.ledger.canister,
+            wasms::load("patients/ledger_fixed"),
+            true,
+            ic_management_canister_types::WasmMemoryPersistence::Replace,
+        )
+        .unwrap();
+    assert_eq!(ward.ledger.record(&ward.world), ward.record);
+}
+
+#[test]
+fn a_forged_backup_that_is_consistent_in_itself_is_not_certified() {
+    let world = World::new();
+    let ledger = Ledger::bricked(&world, &varied_entries(54, 2_000_000), BROKEN);
+    for (name, canister, route) in [
+        ("a", ledger.canister, "--direct"),
+    ] {
+        let directory = world.folder.path().join(name);
+        let id = canister.to_text();
+        Cli::new(&world, &[&"backup", &id, &route, &"-o", &directory]).succeed();
+        let told = Cli::offline(&[&"verify", &directory]).succeed();
+        assert!(told.contains("certified by the subnet"), "{route}: {told}");
+        forge(&directory);
+        let told = Cli::offline(&[&"verify", &directory]).fail();
+        assert!(
+            told.contains(": sound;"),
+            "only the certificate can tell: {told}"
+        );
+        assert!(
+            told.contains("the roots are NOT certified"),
+            "{route}: {told}"
+        );
+    }
+}
+
+/// Changes a byte of stable memory, and everything in the directory that would show it.
+fn forge(directory: &Path) {
+    let path = |name: &str| directory.join(name);
+    let mut image = fs::read(path("stable_memory.bin")).unwrap();
+    image[5] ^= 1;
+    fs::write(path("stable_memory.bin"), &image).unwrap();
+    let digests_file = "ic-rescue/stable_memory.sha256";
+    let before = fs::read(path(digests_file)).unwrap();
+    let chunk = 1 << 20;
+    let digests: Vec<u8> = image.chunks(chunk).flat_map(sha256).collect();
+    fs::write(path(digests_file), &digests).unwrap();
+    let root = |digests: &[u8]| {
+        let header = format!(
+            "ic-rescue memory root 1\nstable\n{}\n{chunk}\n",
+            image.len()
+        );
+        hex::encode(sha256(&[header.as_bytes(), digests].concat()))
+    };
+    let manifest = fs::read_to_string(path("ic-rescue/manifest.json")).unwrap();
+    let manifest = manifest.replace(&root(&before), &root(&digests)).replace(
+        &hex::encode(sha256(&before)),
+        &hex::encode(sha256(&digests)),
+    );
+    for copy in ["ic-rescue/manifest.json", "ic-rescue/manifest.copy.json"] {
+        fs::write(path(copy), &manifest).unwrap();
+    }
+    let sums = fs::read_to_string(path("ic-rescue/SHA256SUMS")).unwrap();
+    let sums: String = sums
+        .lines()
+        .map(|line| {
+            let (_, name) = line.split_once("  ").unwrap();
+            format!(
+                "{}  {name}\n",
+                hex::encode(sha256(&fs::read(path(name)).unwrap()))
+            )
+        })
+        .collect();
+    fs::write(path("ic-rescue/SHA256SUMS"), sums).unwrap();
+}
