@@ -1,7 +1,8 @@
 //! `cargo xtask`: the build system of ic-rescue, in Rust so that a machine with cargo needs nothing else.
 //!
 //! Verbs: `demo` (a whole rescue, narrated), `test` (every test of the workspace), `wasm` (the canister
-//! modules), `bench` (what the pair costs), `lint` (rustfmt and clippy). It builds and runs; it never talks to a network of its own.
+//! modules), `transcript` and `differ` (another server against the
+//! stand-in), `bench` (what the pair costs), `lint` (rustfmt and clippy). It builds and runs; it never talks to a network of its own.
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ mod built_tests;
 mod cargo;
 mod debian;
 mod demo;
+mod differ;
 mod inspect;
 mod lint;
 mod pair;
@@ -19,6 +21,7 @@ mod test;
 mod tidy;
 mod toolchain;
 mod tools;
+mod transcript;
 mod wasm;
 
 const USAGE: &str = "\
@@ -27,6 +30,8 @@ cargo xtask <verb>
   demo            build everything, break a canister on a local network and rescue it
   test [ARGS…]    run every test of the workspace; ARGS go to `cargo test`
   wasm            build the canister modules into target/wasm
+  transcript      what the server in POCKET_IC_BIN answers, compared with the local network
+  differ [SEED [COUNT]]  random scenarios on the local network and on the server in POCKET_IC_BIN
   bench [ARGS…]   what the pair costs, in instructions and cycles
   lint            rustfmt --check and clippy with -D warnings
 ";
@@ -39,6 +44,8 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(),
         Some("test") => test::run(&rest),
         Some("wasm") => wasm::build_all().map(|modules| wasm::print(&modules)),
+        Some("transcript") => transcript::run(),
+        Some("differ") => differ::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("lint") => lint::run(),
         _ => {

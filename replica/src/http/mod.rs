@@ -1,7 +1,7 @@
 //! The wire: PocketIC's REST protocol and the Internet Computer's HTTP interface.
 //!
 //! Requests are handled by blocking functions, from [`Request`] to [`Answer`]; sockets are the business of
-//! [`crate::server`]. Paths are taken with and without a slash at the end. What is not supported is answered with
+//! [`crate::server`]. Paths are taken with and without a slash at the end, but for `/instances/`. What is not supported is answered with
 //! HTTP status 501 and a text that says so.
 
 pub mod api;
@@ -57,8 +57,11 @@ impl From<Reply> for Answer {
     }
 }
 
-/// Cuts a path at its slashes.
+/// Cuts a path at its slashes. The real server knows no `/instances/`, so that one is left whole.
 pub fn split_path(path: &str) -> Vec<String> {
+    if path == "/instances/" {
+        return vec![path.to_owned()];
+    }
     path.split('/')
         .filter(|part| !part.is_empty())
         .map(str::to_owned)

@@ -14,6 +14,9 @@ pub fn server_binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_pocket-ic-server"))
 }
 
+/// What a real server wants to see: the kind of body, and no answer before the operation is done.
+const REST_HEADERS: &str = "content-type: application/json\r\nprocessing-timeout-ms: 300000\r\n";
+
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
@@ -23,9 +26,14 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::start_binary(&server_binary())
+    }
+
+    /// Starts another server.
+    pub fn start_binary(binary: &std::path::Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port_file = dir.path().join("port");
-        let child = Command::new(server_binary())
+        let child = Command::new(binary)
             .args(["--ttl", "120", "--port-file"])
             .arg(&port_file)
             .stdin(Stdio::null())
@@ -60,7 +68,7 @@ impl Server {
             self.port,
             &format!("{method} {path}"),
             "localhost",
-            "",
+            REST_HEADERS,
             body,
         )
     }

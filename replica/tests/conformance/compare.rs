@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// Numbers above this one are times: 2020, in nanoseconds.
+const FIRST_TIME_NS: u64 = 1_577_836_800_000_000_000;
+
 /// The names under which a scenario knows ids.
 pub struct Names {
     /// What stands in the record, and what stands for it here.
@@ -16,6 +19,35 @@ impl Names {
             text = text.replace(name, id);
         }
         text
+    }
+}
+
+impl Names {
+    /// A text of this run with names for ids: the inverse of [`Names::fill`].
+    pub fn mask(&self, text: &str) -> String {
+        let mut masked = text.to_owned();
+        for (name, id) in &self.replacements {
+            masked = masked.replace(id, name);
+        }
+        masked
+    }
+
+    /// The same for all texts of a value, and for numbers that are times.
+    pub fn mask_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::from(self.mask(text)),
+            Value::Array(values) => values.iter().map(|value| self.mask_value(value)).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(key, value)| (key.clone(), self.mask_value(value)))
+                .collect(),
+            Value::Number(number)
+                if number.as_u64().is_some_and(|number| number > FIRST_TIME_NS) =>
+            {
+                Value::from("<time>")
+            }
+            other => other.clone(),
+        }
     }
 }
 

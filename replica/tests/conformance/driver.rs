@@ -1,29 +1,25 @@
-//! Drives one instance the way a client of a PocketIC server would.
+//! The network inside, driven the way a client of a PocketIC server would.
 
 use std::sync::Arc;
 
 use candid::Principal;
 use pocket_ic::common::rest::{ExtendedSubnetConfigSet, SubnetSpec};
 use replica::core::api::{
-    CallError, EffectivePrincipal, Ingress, IngressState, MessageId, Query, RejectResponse,
+    CallError, CanisterAccessError, Ingress, IngressState, MessageId, Query, RejectResponse,
 };
 use replica::core::instance::{Instance, InstanceConfig};
 use replica::core::keys::UnsignedAuthority;
 use replica::core::rules::Rules;
 
+use crate::network::{Call, Network, Refusal, Ticket};
+
 /// Bytes a client adds to method name and argument of an anonymous call of a canister.
 const ENVELOPE_BYTES: u64 = 157;
-/// Rounds a client's wait makes, at most, before it asks again.
-const ROUNDS_PER_WAIT: usize = 100;
-/// How often a client asks again.
-const WAITS: usize = 10;
 
 /// Two application subnets.
 pub struct World {
-    /// The network.
-    pub instance: Instance,
-    /// Subnets in the order of their canister ranges.
-    pub subnets: Vec<Principal>,
+    instance: Instance,
+    subnets: Vec<Principal>,
     next_message: u64,
 }
 
@@ -54,98 +50,90 @@ impl World {
             next_message: 0,
         }
     }
+}
 
-    /// Submits an update call.
-    pub fn submit(
-        &mut self,
-        sender: Principal,
-        receiver: Principal,
-        effective: EffectivePrincipal,
-        method: &str,
-        arg: Vec<u8>,
-    ) -> Result<MessageId, CallError> {
-        self.next_message += 1;
-        let mut message_id = [0; 32];
-        message_id[..8].copy_from_slice(&self.next_message.to_be_bytes());
-        let signed_len_bytes = ENVELOPE_BYTES + (method.len() + arg.len()) as u64;
-        self.instance.submit_ingress(Ingress {
-            sender,
-            receiver,
-            method: method.to_owned(),
-            arg,
-            effective,
-            message_id,
-            signed_len_bytes,
-            expiry_ns: self.instance.time_ns() + 300_000_000_000,
-        })?;
-        Ok(message_id)
+fn message_id(ticket: Ticket) -> MessageId {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&(ticket as u64).to_be_bytes());
+    id
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Rejected(reject) => Refusal::Reject(reject),
+            CallError::BadRequest(text) => {
+                Refusal::bad_request(&format!("BadIngressMessage({text:?})"))
+            }
+        }
+    }
+}
+
+impl From<CanisterAccessError> for Refusal {
+    fn from(error: CanisterAccessError) -> Self {
+        Refusal::bad_request(&match error {
+            CanisterAccessError::NotFound(id) => format!("CanisterNotFound(CanisterId({id}))"),
+            CanisterAccessError::Empty(id) => format!("CanisterIsEmpty(CanisterId({id}))"),
+            CanisterAccessError::TooLarge(id) => format!("StableMemoryTooLarge({id})"),
+        })
+    }
+}
+
+impl Network for World {
+    fn subnets(&self) -> Vec<Principal> {
+        self.subnets.clone()
     }
 
-    /// The answer to a message, once it is there.
-    pub fn status(&self, id: &MessageId) -> Option<Result<Vec<u8>, RejectResponse>> {
-        match &self.instance.ingress_status(id)?.state {
+    fn submit(&mut self, call: &Call) -> Result<Ticket, Refusal> {
+        self.next_message += 1;
+        let ticket = self.next_message as Ticket;
+        self.instance.submit_ingress(Ingress {
+            sender: call.sender,
+            receiver: call.receiver,
+            method: call.method.clone(),
+            arg: call.arg.clone(),
+            effective: call.effective,
+            message_id: message_id(ticket),
+            signed_len_bytes: ENVELOPE_BYTES + (call.method.len() + call.arg.len()) as u64,
+            expiry_ns: self.instance.time_ns() + 300_000_000_000,
+        })?;
+        Ok(ticket)
+    }
+
+    fn status(&self, ticket: Ticket) -> Option<Result<Vec<u8>, RejectResponse>> {
+        let status = self.instance.ingress_status(&message_id(ticket))?;
+        match &status.state {
             IngressState::Replied(bytes) => Some(Ok(bytes.clone())),
             IngressState::Rejected(reject) => Some(Err(reject.clone())),
             IngressState::Received | IngressState::Processing => None,
         }
     }
 
-    /// Lets rounds pass until the answer is there.
-    pub fn wait(&mut self, id: &MessageId) -> Result<Vec<u8>, RejectResponse> {
-        for _ in 0..ROUNDS_PER_WAIT * WAITS {
-            if let Some(answer) = self.status(id) {
-                return answer;
-            }
-            self.instance.round();
-        }
-        panic!("no answer after {} rounds", ROUNDS_PER_WAIT * WAITS);
+    fn round(&mut self) {
+        self.instance.round();
     }
 
-    /// Submits an update call and waits for the answer.
-    pub fn update(
-        &mut self,
-        sender: Principal,
-        receiver: Principal,
-        effective: EffectivePrincipal,
-        method: &str,
-        arg: Vec<u8>,
-    ) -> Result<Vec<u8>, CallError> {
-        let id = self.submit(sender, receiver, effective, method, arg)?;
-        self.wait(&id).map_err(CallError::Rejected)
+    fn query(&mut self, call: &Call) -> Result<Vec<u8>, Refusal> {
+        let query = Query {
+            sender: call.sender,
+            receiver: call.receiver,
+            method: call.method.clone(),
+            arg: call.arg.clone(),
+            effective: call.effective,
+        };
+        Ok(self.instance.query(&query)?)
     }
 
-    /// Calls the management canister about a canister.
-    pub fn manage(
-        &mut self,
-        sender: Principal,
-        canister: Principal,
-        method: &str,
-        arg: Vec<u8>,
-    ) -> Result<Vec<u8>, CallError> {
-        self.update(
-            sender,
-            Principal::management_canister(),
-            EffectivePrincipal::Canister(canister),
-            method,
-            arg,
-        )
+    fn advance_time(&mut self, nanos: u64) {
+        let time_ns = self.instance.time_ns() + nanos;
+        self.instance.set_time(time_ns).unwrap();
     }
 
-    /// Asks a query.
-    pub fn query(
-        &mut self,
-        sender: Principal,
-        receiver: Principal,
-        effective: EffectivePrincipal,
-        method: &str,
-        arg: Vec<u8>,
-    ) -> Result<Vec<u8>, CallError> {
-        self.instance.query(&Query {
-            sender,
-            receiver,
-            method: method.to_owned(),
-            arg,
-            effective,
-        })
+    fn stable_memory(&self, canister: &Principal) -> Result<Vec<u8>, Refusal> {
+        Ok(self.instance.stable_memory(canister)?)
+    }
+
+    fn set_stable_memory(&mut self, canister: &Principal, bytes: &[u8]) -> Result<(), Refusal> {
+        Ok(self.instance.set_stable_memory(canister, bytes)?)
     }
 }

@@ -8,9 +8,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod compare;
+mod differential;
 mod driver;
 mod modules;
+mod network;
+mod random;
+mod server;
 mod steps;
 
 use std::collections::BTreeMap;

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use candid::{Decode, Encode, Nat, Principal};
 use ic_management_canister_types as types;
-use replica::core::api::{
-    CallError, CanisterAccessError, EffectivePrincipal, MessageId, RejectResponse,
-};
+use replica::core::api::{EffectivePrincipal, RejectResponse};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::Difference;
 use crate::compare::{Names, brief, matches};
-use crate::driver::World;
 use crate::modules::Modules;
+use crate::network::{Call, Network, Refusal, Ticket};
+
+/// Replies longer than this are recorded by their hash, in bytes.
+const LONG_REPLY_BYTES: usize = 700;
 
 /// What a step gave.
-enum Answer {
+pub enum Answer {
     /// The decoded fields the record has for this operation.
     Fields(Value),
     /// The reply's bytes.
@@ -27,54 +28,52 @@ enum Answer {
     Http(u64, String),
 }
 
-impl From<CallError> for Answer {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Rejected(reject) => Answer::Reject(reject),
-            CallError::BadRequest(text) => {
-                let body = json!({ "message": format!("BadIngressMessage({text:?})") });
-                Answer::Http(400, body.to_string())
-            }
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Reject(reject) => Answer::Reject(reject),
+            Refusal::Http(status, body) => Answer::Http(status, body),
         }
     }
 }
 
-impl From<CanisterAccessError> for Answer {
-    fn from(error: CanisterAccessError) -> Self {
-        let text = match error {
-            CanisterAccessError::NotFound(id) => format!("CanisterNotFound(CanisterId({id}))"),
-            CanisterAccessError::Empty(id) => format!("CanisterIsEmpty(CanisterId({id}))"),
-            CanisterAccessError::TooLarge(id) => format!("StableMemoryTooLarge({id})"),
-        };
-        Answer::Http(400, json!({ "message": text }).to_string())
+impl Answer {
+    /// The answer in the form of a recorded outcome: ids by their names, texts exact.
+    pub fn outcome(&self, names: &Names) -> Value {
+        match self {
+            Answer::Fields(fields) => names.mask_value(fields),
+            Answer::Bytes(bytes) if bytes.len() > LONG_REPLY_BYTES => json!({
+                "ok_sha256": hex::encode(Sha256::digest(bytes)),
+                "ok_len": bytes.len(),
+            }),
+            Answer::Bytes(bytes) => json!({ "ok_hex": names.mask(&hex::encode(bytes)) }),
+            Answer::Reject(reject) => json!({
+                "reject_code": format!("{:?}", reject.reject_code),
+                "error_code": format!("{:?}", reject.error_code),
+                "certified": reject.certified,
+                "message": names.mask(&reject.reject_message),
+            }),
+            Answer::Http(status, body) => json!({ "http": status, "message": names.mask(body) }),
+        }
     }
 }
 
 /// One scenario under way.
-struct Run<'a> {
-    world: &'a mut World,
+pub struct Run<'a> {
+    world: &'a mut dyn Network,
     modules: &'a Modules,
     canisters: BTreeMap<String, Principal>,
     snapshots: BTreeMap<String, Vec<u8>>,
-    messages: BTreeMap<String, MessageId>,
+    messages: BTreeMap<String, Ticket>,
     chunks: BTreeMap<String, Vec<u8>>,
 }
 
-/// Does all steps of a scenario.
-pub fn run(world: &mut World, modules: &Modules, scenario: &Value) -> Vec<Difference> {
-    let mut run = Run {
-        world,
-        modules,
-        canisters: BTreeMap::new(),
-        snapshots: BTreeMap::new(),
-        messages: BTreeMap::new(),
-        chunks: BTreeMap::new(),
-    };
+/// Does all steps of a scenario and compares each with its recorded outcome.
+pub fn run(world: &mut dyn Network, modules: &Modules, scenario: &Value) -> Vec<Difference> {
+    let mut run = Run::new(world, modules);
     let mut differences = Vec::new();
     for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
-        let answer = match run.step(step) {
-            Ok(answer) | Err(answer) => answer,
-        };
+        let answer = run.play(step);
         if let Some((is_hard, what)) = run.compare(step, answer) {
             differences.push(Difference {
                 step: number,
@@ -96,7 +95,26 @@ fn done() -> Result<Answer, Answer> {
     Ok(Answer::Fields(json!({ "ok": true })))
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// A scenario that is about to begin.
+    pub fn new(world: &'a mut dyn Network, modules: &'a Modules) -> Self {
+        Run {
+            world,
+            modules,
+            canisters: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            chunks: BTreeMap::new(),
+        }
+    }
+
+    /// Does one step.
+    pub fn play(&mut self, step: &Value) -> Answer {
+        match self.step(step) {
+            Ok(answer) | Err(answer) => answer,
+        }
+    }
+
     fn principal(&self, name: &str) -> Principal {
         let user = |first: u8| {
             let mut bytes: Vec<u8> = (first..first + 28).collect();
@@ -125,14 +143,15 @@ impl Run<'_> {
     fn snapshot(&self, name: &str) -> Vec<u8> {
         match self.snapshots.get(name) {
             Some(id) => id.clone(),
-            None => hex::decode(name).unwrap(),
+            // A label without an id is that of a snapshot that could not be taken.
+            None => hex::decode(name).unwrap_or_else(|_| vec![0; 18]),
         }
     }
 
     fn chunk_hash(&self, name: &str) -> Vec<u8> {
         match self.chunks.get(name) {
             Some(hash) => hash.clone(),
-            None => hex::decode(name).unwrap(),
+            None => hex::decode(name).unwrap_or_else(|_| vec![0; 32]),
         }
     }
 
@@ -165,7 +184,8 @@ impl Run<'_> {
         }
     }
 
-    fn names(&self) -> Names {
+    /// The ids of this run by their names.
+    pub fn names(&self) -> Names {
         let mut replacements = Vec::new();
         for (label, id) in &self.canisters {
             replacements.push((format!("<canister:{label}>"), id.to_text()));
@@ -175,9 +195,10 @@ impl Run<'_> {
         for (label, id) in &self.snapshots {
             replacements.push((format!("<snapshot:{label}>"), hex::encode(id)));
         }
-        for (number, id) in self.world.subnets.iter().enumerate() {
+        let subnets = self.world.subnets();
+        for (number, id) in subnets.iter().enumerate() {
             // The recorded instance numbered its subnets by its default, which comes last here.
-            let number = self.world.subnets.len() - 1 - number;
+            let number = subnets.len() - 1 - number;
             replacements.push((format!("<subnet:{number}>"), id.to_text()));
             replacements.push((
                 format!("{{subnet{number}.text}}"),
@@ -189,20 +210,21 @@ impl Run<'_> {
 
     fn manage(&mut self, step: &Value, method: &str, arg: Vec<u8>) -> Result<Vec<u8>, Answer> {
         let (sender, canister) = (self.sender(step), self.canister(step));
-        Ok(self.world.manage(sender, canister, method, arg)?)
+        let call = Call::management(sender, canister, method, arg);
+        Ok(self.world.update(&call)?)
+    }
+
+    fn call(&self, step: &Value) -> Call {
+        let (sender, canister) = (self.sender(step), self.canister(step));
+        Call::canister(sender, canister, text(step, "method"), self.arg(step))
     }
 
     fn simple(&mut self, step: &Value, method: &str) -> Result<Answer, Answer> {
         let canister_id = self.canister(step);
         let arg = Encode!(&types::CanisterIdRecord { canister_id }).unwrap();
         if let Some(label) = step["submit"].as_str() {
-            let id = self.world.submit(
-                self.sender(step),
-                Principal::management_canister(),
-                EffectivePrincipal::Canister(canister_id),
-                method,
-                arg,
-            )?;
+            let call = Call::management(self.sender(step), canister_id, method, arg);
+            let id = self.world.submit(&call)?;
             self.messages.insert(label.to_owned(), id);
             return done();
         }
@@ -246,49 +268,30 @@ impl Run<'_> {
             }
             "install_chunked" => self.install_chunked(step),
             "update" => {
-                let (sender, canister) = (self.sender(step), self.canister(step));
-                let reply = self.world.update(
-                    sender,
-                    canister,
-                    EffectivePrincipal::None,
-                    text(step, "method"),
-                    self.arg(step),
-                )?;
+                let reply = self.world.update(&self.call(step))?;
                 Ok(Answer::Bytes(reply))
             }
             "query" => {
-                let (sender, canister) = (self.sender(step), self.canister(step));
-                let reply = self.world.query(
-                    sender,
-                    canister,
-                    EffectivePrincipal::None,
-                    text(step, "method"),
-                    self.arg(step),
-                )?;
+                let reply = self.world.query(&self.call(step))?;
                 Ok(Answer::Bytes(reply))
             }
             "submit" => {
-                let (sender, canister) = (self.sender(step), self.canister(step));
-                let id = self.world.submit(
-                    sender,
-                    canister,
-                    EffectivePrincipal::None,
-                    text(step, "method"),
-                    self.arg(step),
-                )?;
+                let id = self.world.submit(&self.call(step))?;
                 self.messages.insert(text(step, "label").to_owned(), id);
                 done()
             }
             "await" => {
                 let id = self.messages[text(step, "label")];
-                match self.world.wait(&id) {
+                match self.world.wait(id) {
                     Ok(bytes) => Ok(Answer::Bytes(bytes)),
                     Err(reject) => Err(Answer::Reject(reject)),
                 }
             }
             "ingress_status" => {
-                let id = self.messages[text(step, "label")];
-                match self.world.status(&id) {
+                let Some(id) = self.messages.get(text(step, "label")).copied() else {
+                    return Ok(Answer::Fields(json!({ "submitted": false })));
+                };
+                match self.world.status(id) {
                     None => Ok(Answer::Fields(json!({ "pending": true }))),
                     Some(Ok(bytes)) => Ok(Answer::Bytes(bytes)),
                     Some(Err(reject)) => Err(Answer::Reject(reject)),
@@ -303,18 +306,17 @@ impl Run<'_> {
             "update_settings" => self.update_settings(step),
             "tick" => {
                 for _ in 0..step["n"].as_u64().unwrap() {
-                    self.world.instance.round();
+                    self.world.round();
                 }
                 done()
             }
             "advance_time" => {
-                let time_ns = self.world.instance.time_ns() + step["nanos"].as_u64().unwrap();
-                self.world.instance.set_time(time_ns).unwrap();
+                self.world.advance_time(step["nanos"].as_u64().unwrap());
                 done()
             }
             "stable_memory" => {
                 let canister = self.canister(step);
-                let memory = self.world.instance.stable_memory(&canister)?;
+                let memory = self.world.stable_memory(&canister)?;
                 let nonzero = memory.iter().filter(|byte| **byte != 0).count();
                 Ok(Answer::Fields(json!({
                     "len": memory.len(),
@@ -324,7 +326,7 @@ impl Run<'_> {
             }
             "set_stable_memory" => {
                 let (canister, bytes) = (self.canister(step), self.bytes(step));
-                self.world.instance.set_stable_memory(&canister, &bytes)?;
+                self.world.set_stable_memory(&canister, &bytes)?;
                 done()
             }
             "logs" => self.logs(step),
@@ -381,14 +383,15 @@ impl Run<'_> {
         })
         .unwrap();
         let number = step["subnet"].as_u64().unwrap_or(0) as usize;
-        let subnet = self.world.subnets[self.world.subnets.len() - 1 - number];
-        let reply = self.world.update(
-            self.sender(step),
-            Principal::management_canister(),
-            EffectivePrincipal::Subnet(subnet),
-            "provisional_create_canister_with_cycles",
+        let subnets = self.world.subnets();
+        let subnet = subnets[subnets.len() - 1 - number];
+        let reply = self.world.update(&Call {
+            sender: self.sender(step),
+            receiver: Principal::management_canister(),
+            effective: EffectivePrincipal::Subnet(subnet),
+            method: "provisional_create_canister_with_cycles".to_owned(),
             arg,
-        )?;
+        })?;
         let id = Decode!(&reply, types::CanisterIdRecord)
             .unwrap()
             .canister_id;
@@ -558,13 +561,9 @@ impl Run<'_> {
             filter: None,
         })
         .unwrap();
-        let reply = self.world.query(
-            self.sender(step),
-            Principal::management_canister(),
-            EffectivePrincipal::Canister(canister_id),
-            "fetch_canister_logs",
-            arg,
-        )?;
+        let sender = self.sender(step);
+        let call = Call::management(sender, canister_id, "fetch_canister_logs", arg);
+        let reply = self.world.query(&call)?;
         let logs = Decode!(&reply, types::FetchCanisterLogsResult).unwrap();
         let records: Vec<Value> = logs
             .canister_log_records

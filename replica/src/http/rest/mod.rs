@@ -8,6 +8,7 @@ mod create;
 mod faults;
 mod gateways;
 mod read;
+mod snapshots;
 mod store;
 mod update;
 
@@ -99,15 +100,12 @@ fn route_instance(
                 "mock_canister_http" | "mock_flexible_canister_http",
             ],
         ) => Err(Reply::not_supported("Mocking HTTP outcalls of canisters")),
-        (
-            "POST",
-            [
-                "update",
-                "canister_snapshot_download" | "canister_snapshot_upload",
-            ],
-        ) => Err(Reply::not_supported(
-            "Snapshot transfer through the server's file system (use the management canister's snapshot methods)",
-        )),
+        ("POST", ["update", "canister_snapshot_download"]) => {
+            snapshots::download(hosted, &parse(request)?)
+        }
+        ("POST", ["update", "canister_snapshot_upload"]) => {
+            snapshots::upload(hosted, &parse(request)?)
+        }
         ("GET", ["_", "dashboard"]) => Err(Reply::not_supported("The dashboard")),
         _ => Err(unknown(&request.method, path)),
     }

@@ -6,8 +6,8 @@ use crate::http::message::unsigned_ingress;
 use crate::server::{Hosted, Server};
 use pocket_ic::RejectResponse;
 use pocket_ic::common::rest::{
-    AutoProgressConfig, RawAddCycles, RawCanisterCall, RawCycles, RawEffectivePrincipal,
-    RawMessageId, RawSetStableMemory, RawSubnetId, RawTickConfigs, RawTime,
+    AutoProgressConfig, RawAddCycles, RawCanisterCall, RawCanisterResult, RawCycles,
+    RawEffectivePrincipal, RawMessageId, RawSetStableMemory, RawSubnetId, RawTickConfigs, RawTime,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,14 @@ pub fn set_stable_memory(
 
 /// Submits an update call. Nobody signs it: whoever can reach the server may speak for anybody.
 pub fn submit(hosted: &Hosted, call: RawCanisterCall) -> Result<Reply, Reply> {
+    Ok(Reply::json(&submit_call(hosted, call)?))
+}
+
+/// The same, its result not yet JSON.
+pub fn submit_call(
+    hosted: &Hosted,
+    call: RawCanisterCall,
+) -> Result<Result<RawMessageId, RejectResponse>, Reply> {
     read::refuse_sender_info(&call)?;
     let effective = convert::effective_principal(&call.effective_principal)?;
     let ingress = unsigned_ingress(
@@ -90,25 +98,28 @@ pub fn submit(hosted: &Hosted, call: RawCanisterCall) -> Result<Reply, Reply> {
         effective,
     );
     let message_id = ingress.message_id;
-    let submitted = hosted.submit(ingress);
-    let result: Result<RawMessageId, RejectResponse> = match submitted {
-        Ok(subnet) => Ok(RawMessageId {
+    match hosted.submit(ingress) {
+        Ok(subnet) => Ok(Ok(RawMessageId {
             effective_principal: RawEffectivePrincipal::SubnetId(subnet.as_slice().to_vec()),
             message_id: message_id.to_vec(),
-        }),
-        Err(CallError::Rejected(reject)) => Err(reject),
-        Err(CallError::BadRequest(text)) => return Err(convert::bad_ingress(&text)),
-    };
-    Ok(Reply::json(&result))
+        })),
+        Err(CallError::Rejected(reject)) => Ok(Err(reject)),
+        Err(CallError::BadRequest(text)) => Err(convert::bad_ingress(&text)),
+    }
 }
 
 /// Executes rounds until a message is answered.
 pub fn await_message(hosted: &Hosted, message: &RawMessageId) -> Result<Reply, Reply> {
+    Ok(Reply::json(&wait_for(hosted, message)?))
+}
+
+/// The same, its result not yet JSON.
+pub fn wait_for(hosted: &Hosted, message: &RawMessageId) -> Result<RawCanisterResult, Reply> {
     let id = convert::message_id(&message.message_id)?;
     for _ in 0..MAX_AWAIT_ROUNDS {
         let status = hosted.ingress_status(&id);
         if let Some(result) = status.and_then(|status| convert::final_result(status.state)) {
-            return Ok(Reply::json(&result));
+            return Ok(result);
         }
         hosted.round();
     }
