@@ -19,6 +19,7 @@ use crate::manifest::{self, FORMAT_VERSION, FileEntry, MANIFEST_FORMAT, Manifest
 use crate::memory::Memory;
 use crate::metadata::{Metadata, MetadataError};
 use crate::open::{self, Backup};
+use crate::provenance::Provenance;
 use crate::receive::Receiver;
 use crate::sums;
 use crate::write::ImageWriter;
@@ -35,6 +36,7 @@ pub struct Draft {
     lock: Exclusive,
     subject: Subject,
     images: Vec<ChunkDigests>,
+    provenance: Option<Provenance>,
 }
 
 /// What is added to the images to finish a backup.
@@ -103,6 +105,7 @@ impl Draft {
             lock,
             subject,
             images: Vec::new(),
+            provenance: None,
         })
     }
 
@@ -151,6 +154,11 @@ impl Draft {
     /// Takes note of an image that [`ImageWriter::seal`] finished.
     pub fn add_image(&mut self, digests: ChunkDigests) {
         self.images.push(digests);
+    }
+
+    /// Records that the memories were not read from the canister.
+    pub fn set_provenance(&mut self, provenance: Provenance) {
+        self.provenance = Some(provenance);
     }
 
     /// The paths of the directory.
@@ -229,6 +237,7 @@ impl Draft {
             files: list_files(&layout, paths)?,
             loadable_as_snapshot: seal.loadable_as_snapshot && module_len_bytes > 0,
             metadata: metadata.clone(),
+            provenance: self.provenance,
         };
         let json = manifest.to_json();
         write_atomic(

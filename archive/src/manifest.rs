@@ -8,6 +8,7 @@ use crate::error::ArchiveError;
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::metadata::Metadata;
+use crate::provenance::Provenance;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::Path;
 
@@ -41,6 +42,9 @@ pub struct Manifest {
     pub loadable_as_snapshot: bool,
     /// What `metadata.json` says, so that it can be rebuilt.
     pub metadata: Metadata,
+    /// How the memories came to be, if they were not read from the canister.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// What is backed up, and how. Fixed before the first chunk is fetched.

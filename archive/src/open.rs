@@ -196,6 +196,12 @@ impl ImageReader {
         &self.digests
     }
 
+    /// The file itself, for readers that need it at random. It holds what the digests say as long as the
+    /// directory stays locked.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Reads chunk `chunk` and checks it.
     ///
     /// # Errors

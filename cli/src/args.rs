@@ -3,14 +3,17 @@
 use crate::commands::{
     attest::AttestArgs,
     backup::BackupArgs,
+    call::CallArgs,
     close::CloseArgs,
     completions::{CompletionsArgs, ManArgs},
     diagnose::DiagnoseArgs,
     diff::DiffArgs,
     install::InstallArgs,
     plan::PlanArgs,
+    rehearse::RehearseArgs,
     restore::RestoreArgs,
     rollback::RollbackArgs,
+    run::RunArgs,
     snapshot::SnapshotArgs,
     status::StatusArgs,
     verify::VerifyArgs,
@@ -65,6 +68,12 @@ pub enum Verb {
     Status(StatusArgs),
     /// Close a case.
     Close(CloseArgs),
+    /// Run a canister's hook over its backup, without the limits that broke it.
+    Run(RunArgs),
+    /// Call a method of a canister over its backup.
+    Call(CallArgs),
+    /// Try an upgrade over a backup: would it pass on chain?
+    Rehearse(RehearseArgs),
     /// Write completions for a shell to stdout.
     Completions(CompletionsArgs),
     /// Write the man page to stdout.

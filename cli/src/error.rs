@@ -3,6 +3,7 @@
 //! Codes are documented in `docs/CLI.md`; a script must take any code it does not know for a failure.
 
 use archive::{ArchiveError, Memory};
+use offline::OfflineError;
 use std::path::PathBuf;
 
 /// Anything that has no code of its own.
@@ -290,12 +291,24 @@ pub enum CliError {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// Running code off chain.
+    #[error("{0}")]
+    Offline(OfflineError),
     /// Something is not supported.
     #[error("{what}")]
     Unsupported {
         /// What, and what to do instead.
         what: String,
     },
+}
+
+impl From<OfflineError> for CliError {
+    fn from(error: OfflineError) -> Self {
+        match error {
+            OfflineError::Archive(error) => Self::Archive(error),
+            error => Self::Offline(error),
+        }
+    }
 }
 
 impl CliError {
@@ -310,6 +323,20 @@ impl CliError {
                 | ArchiveError::NewerFormat { .. }
                 | ArchiveError::OpenDirectory { .. },
             ) => EXIT_DIRECTORY,
+            CliError::Offline(
+                OfflineError::TargetExists { .. } | OfflineError::NoMemory { .. },
+            ) => EXIT_DIRECTORY,
+            CliError::Offline(
+                OfflineError::BadRule { .. }
+                | OfflineError::NotImported { .. }
+                | OfflineError::NoMethod { .. }
+                | OfflineError::NoEntry { .. }
+                | OfflineError::BadArgument { .. }
+                | OfflineError::BadPrincipal { .. }
+                | OfflineError::NoCanister
+                | OfflineError::NoModule,
+            ) => EXIT_USAGE,
+            CliError::Offline(OfflineError::OtherModule { .. }) => EXIT_REFUSED,
             CliError::Rejected(_) | CliError::NoSnapshot { .. } => EXIT_REJECTED,
             CliError::Unreachable { .. } | CliError::Connect { .. } => EXIT_NETWORK,
             CliError::ChunkNeverMatched { .. }

@@ -3,6 +3,7 @@
 //! ```text
 //! main ─► args ─► commands/<verb> ─┬─► rescue, patient, management ─► agent ─► the network
 //!                                  ├─► transfer (plan, pool, retry, fetch, send)
+//!                                  ├─► offline (another crate) ─► engine
 //!                                  └─► archive (another crate) ─► the disk
 //! ```
 //!
@@ -24,11 +25,13 @@ pub mod identity;
 pub mod limits;
 pub mod management;
 pub mod network;
+pub mod offline_patient;
 pub mod output;
 pub mod pair;
 pub mod patient;
 pub mod project;
 pub mod proof;
+pub mod report;
 pub mod rescue;
 pub mod routes;
 pub mod snapshots;

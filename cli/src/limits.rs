@@ -54,6 +54,11 @@ pub const MODULE_INLINE_MAX_BYTES: usize = 1_800_000;
 /// Longest module (spec), in bytes.
 pub const MODULE_MAX_BYTES: u64 = 100 << 20;
 
+/// How often a run of code off chain tells how far it is.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// Longest reply of a method that is decoded off chain: values take many times the room of their bytes.
+pub const REPLY_DECODED_MAX_BYTES: usize = 64 << 20;
+
 const _: () = {
     use wire::limits::{CHUNK_LEN_BYTES, QUERY_REPLY_MAX_BYTES, WRITE_LEN_MAX_BYTES};
     assert!(CHUNKS_PER_READ_MAX * CHUNK_LEN_BYTES < QUERY_REPLY_MAX_BYTES);

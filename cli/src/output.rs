@@ -6,6 +6,7 @@
 use crate::args::OutputArgs;
 use crate::cost::human_cycles;
 use crate::error::CliError;
+use crate::report::OfflineEvent;
 use crate::transfer::progress::{Hidden, Progress};
 use archive::Memory;
 use archive::verify::{Finding, Place};
@@ -252,6 +253,9 @@ pub enum Event {
         /// What is wrong and what to do.
         message: String,
     },
+    /// Something that code did off chain.
+    #[serde(untagged)]
+    Offline(OfflineEvent),
 }
 
 impl Output {
@@ -326,6 +330,19 @@ impl Output {
             .with_style(style)
             .with_prefix(what.to_string());
         Box::new(Bar(bar))
+    }
+
+    /// Writes what a command was asked for to stdout; with `--json` its report holds it already.
+    ///
+    /// # Errors
+    /// [`CliError::WriteOut`].
+    pub fn product(&self, bytes: &[u8]) -> Result<(), CliError> {
+        if self.json {
+            return Ok(());
+        }
+        std::io::stdout()
+            .write_all(bytes)
+            .map_err(|source| CliError::WriteOut { source })
     }
 
     fn print_json(&self, event: &Event) {
@@ -606,6 +623,7 @@ impl fmt::Display for Event {
                     "snapshot {snapshot}: {size}, taken at {at_s} s since 1970"
                 )
             }
+            Event::Offline(event) => event.fmt(f),
             Event::Error { message, .. } => write!(f, "error: {message}"),
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 16] = [
     "diagnose",
     "plan",
     "backup",
@@ -18,6 +18,9 @@ const VERBS: [&str; 13] = [
     "rollback",
     "status",
     "close",
+    "run",
+    "call",
+    "rehearse",
     "completions",
     "man",
 ];

@@ -101,14 +101,20 @@ impl Compiler {
                 module
             }
         };
-        let linker = if wasm64 {
+        self.linker(wasm64)
+            .instantiate_pre(&module)
+            .map_err(|error| {
+                ModuleError::engine(format!("Failed to instantiate module: {error:#}"))
+            })
+    }
+
+    /// The system API for one kind of memory.
+    pub(crate) fn linker(&self, wasm64: bool) -> &Linker<Host> {
+        if wasm64 {
             &self.linker_64
         } else {
             &self.linker_32
-        };
-        linker.instantiate_pre(&module).map_err(|error| {
-            ModuleError::engine(format!("Failed to instantiate module: {error:#}"))
-        })
+        }
     }
 
     fn cache_path(&self, dir: &Path, wasm: &[u8]) -> PathBuf {

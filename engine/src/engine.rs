@@ -8,6 +8,7 @@ use crate::execute::execute;
 use crate::image::raise_open_files_limit;
 use crate::module::Module;
 use crate::outcome::Outcome;
+use crate::relaxed::{Relaxed, RulesUsed};
 use crate::state::ExecutionState;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -90,7 +91,20 @@ impl Engine {
         env: &Env,
         limits: &Limits,
     ) -> Outcome {
-        execute(&self.inner.compiler, state, entry, env, limits)
+        execute(&self.inner.compiler, state, entry, env, limits, None).0
+    }
+
+    /// Executes one message off chain, with relaxed rules, and commits nothing. Also tells which
+    /// of the rules made a difference.
+    pub fn execute_relaxed(
+        &self,
+        state: &ExecutionState,
+        entry: &Entry,
+        env: &Env,
+        limits: &Limits,
+        rules: Relaxed,
+    ) -> (Outcome, RulesUsed) {
+        execute(&self.inner.compiler, state, entry, env, limits, Some(rules))
     }
 
     fn modules(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Module>>> {

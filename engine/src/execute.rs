@@ -9,6 +9,7 @@ use crate::instance::{Execution, memory_failure, read_globals};
 use crate::memory_error::MemoryError;
 use crate::method::Method;
 use crate::outcome::{Effects, Outcome};
+use crate::relaxed::{Relaxed, RulesUsed, Running};
 use crate::stack::on_deep_stack;
 use crate::state::{ExecutionState, GlobalValue};
 use wasmtime::Val;
@@ -25,7 +26,8 @@ pub(crate) fn execute(
     entry: &Entry,
     env: &Env,
     limits: &Limits,
-) -> Outcome {
+    rules: Option<Relaxed>,
+) -> (Outcome, RulesUsed) {
     let without_code = |result| Outcome {
         result,
         instructions_used: 0,
@@ -35,7 +37,7 @@ pub(crate) fn execute(
     if let Some(method) = entry.method()
         && !state.module.exports(&method)
     {
-        return without_code(match method {
+        let outcome = without_code(match method {
             Method::Public(..) => Err(ExecutionError::MethodNotFound {
                 kind: method.kind_word(),
                 name: method.short_name(),
@@ -45,21 +47,24 @@ pub(crate) fn execute(
                 ..Effects::default()
             }),
         });
+        return (outcome, RulesUsed::default());
     }
+    let relaxed = rules.map(|rules| Box::new(Running::new(rules)));
     on_deep_stack(|| {
-        Execution::start(compiler, state, entry, env, limits).map_or_else(
-            |error| without_code(Err(error)),
+        Execution::start(compiler, state, entry, env, limits, relaxed).map_or_else(
+            |error| (without_code(Err(error)), RulesUsed::default()),
             |execution| execution.run(state, entry),
         )
     })
 }
 
 impl Execution {
-    fn run(mut self, state: &ExecutionState, entry: &Entry) -> Outcome {
+    fn run(mut self, state: &ExecutionState, entry: &Entry) -> (Outcome, RulesUsed) {
         let result = self.call(state, entry);
         let collected = self.collect(state, entry, result.is_ok());
         let counter = self.counter();
         let host = self.store.into_data();
+        let rules_used = host.relaxed.map(|running| running.used);
         let mut logs = host.log;
         let (result, state, dirty_heap_pages) = match (result, collected) {
             (Ok(()), Ok((after, dirty))) => {
@@ -95,12 +100,13 @@ impl Execution {
         };
         let dirty_cost = dirty_heap_pages.saturating_mul(page_cost);
         let counter = counter.saturating_sub(i64::try_from(dirty_cost).unwrap_or(i64::MAX));
-        Outcome {
+        let outcome = Outcome {
             result,
             instructions_used: host.slices.used_capped(counter),
             logs: logs.lines,
             state,
-        }
+        };
+        (outcome, rules_used.unwrap_or_default())
     }
 
     fn counter(&mut self) -> i64 {

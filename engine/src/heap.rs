@@ -6,7 +6,7 @@
 
 use crate::image::{HEAP_MAX_BYTES, Image};
 use crate::mapping::Mapping;
-use crate::memory_error::MemoryError;
+use crate::memory_error::{MemoryError, check_length};
 use crate::pagemap::written_pages;
 use crate::pages::{PAGE_BYTES, Page, PageTree};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +37,7 @@ impl Content {
         if self.written.len() == 0 {
             return Ok(());
         }
-        match Arc::get_mut(&mut self.image) {
+        match Arc::get_mut(&mut self.image).filter(|image| image.is_owned()) {
             Some(image) => image.write_pages(self.written.iter())?,
             None => {
                 let mut image = self.image.duplicate()?;
@@ -73,6 +73,21 @@ impl Heap {
             pages,
             content: Arc::new(Mutex::new(Content {
                 image: Arc::new(Image::new()?),
+                written: PageTree::new(),
+            })),
+        })
+    }
+
+    /// A heap of `pages` pages with the contents of a file of that length. The file is only read,
+    /// page by page when needed; nobody may change it while this value or one made from it lives.
+    pub fn of_file(file: std::fs::File, pages: u64) -> Result<Self, MemoryError> {
+        check_size(pages)?;
+        let data_bytes = pages * crate::WASM_PAGE_BYTES;
+        check_length(&file, data_bytes)?;
+        Ok(Self {
+            pages,
+            content: Arc::new(Mutex::new(Content {
+                image: Arc::new(Image::of_file(file, data_bytes)),
                 written: PageTree::new(),
             })),
         })

@@ -1,4 +1,5 @@
-//! The memory file behind a heap: a sparse anonymous file that instances map privately.
+//! The memory file behind a heap: a sparse anonymous file that instances map privately, or a file
+//! on disk that is only read.
 
 use crate::memory_error::MemoryError;
 use crate::pages::{PAGE_BYTES, Page};
@@ -46,6 +47,8 @@ pub(crate) fn raise_open_files_limit() {
 pub(crate) struct Image {
     file: File,
     data_bytes: u64,
+    /// Whether the file is this value's own. Others are never written.
+    owned: bool,
 }
 
 impl Image {
@@ -57,7 +60,22 @@ impl Image {
         Ok(Self {
             file: descriptor.into(),
             data_bytes: 0,
+            owned: true,
         })
+    }
+
+    /// The contents of a file on disk, in whole pages. Nobody may change it while this value lives.
+    pub(crate) fn of_file(file: File, data_bytes: u64) -> Self {
+        Self {
+            file,
+            data_bytes,
+            owned: false,
+        }
+    }
+
+    /// Whether the file may be written.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owned
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -70,6 +88,10 @@ impl Image {
     }
 
     pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), MemoryError> {
+        // A file on disk ends with its data.
+        let held = self.data_bytes.saturating_sub(offset).min(out.len() as u64) as usize;
+        let (out, behind) = out.split_at_mut(held);
+        behind.fill(0);
         self.file
             .read_exact_at(out, offset)
             .map_err(|source| MemoryError::System {

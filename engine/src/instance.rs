@@ -6,12 +6,14 @@ use crate::env::{Env, Limits};
 use crate::error::{ExecutionError, ModuleError};
 use crate::heap::Heap;
 use crate::host_memory::with_mapping;
-use crate::ic0::Host;
+use crate::ic0::{Host, instantiate_watched};
 use crate::image::Image;
 use crate::instrument::{COUNTER, MEMORY, global_export};
 use crate::mapping::Mapping;
 use crate::memory_error::MemoryError;
 use crate::module::ListedGlobal;
+use crate::relaxed::Running;
+use crate::slices::Slices;
 use crate::state::{ExecutionState, GlobalValue};
 use std::sync::Arc;
 use wasmtime::{Instance, InstancePre, Store, Trap, Val};
@@ -45,7 +47,7 @@ pub(crate) fn initial_globals(
         .map(0)
         .map_err(|error| ModuleError::engine(format!("Failed to instantiate module: {error}")))?;
     let (mut store, instance) =
-        instantiate(compiler, code, host, Some(mapped.mapping)).map_err(fail)?;
+        instantiate(compiler, code, host, false, Some(mapped.mapping)).map_err(fail)?;
     read_globals(&mut store, &instance, globals).map_err(fail)
 }
 
@@ -53,11 +55,16 @@ fn instantiate(
     compiler: &Compiler,
     code: &InstancePre<Host>,
     host: Host,
+    wasm64: bool,
     mapping: Option<Mapping>,
 ) -> Result<(Store<Host>, Instance), ExecutionError> {
     let mut store = Store::new(compiler.engine(), host);
     store.limiter(|host| &mut host.store_limits);
-    let instance = with_mapping(mapping, || code.instantiate(&mut store)).map_err(|error| {
+    let instance = with_mapping(mapping, || match store.data().relaxed {
+        None => code.instantiate(&mut store),
+        Some(_) => instantiate_watched(&mut store, compiler.linker(wasm64), code.module()),
+    })
+    .map_err(|error| {
         let text = match error.downcast_ref::<Trap>() {
             Some(trap) => trap.to_string(),
             None => format!("{error:#}"),
@@ -105,6 +112,7 @@ impl Execution {
         entry: &Entry,
         env: &Env,
         limits: &Limits,
+        relaxed: Option<Box<Running>>,
     ) -> Result<Self, ExecutionError> {
         let module = &state.module;
         let mapped = match module.memory() {
@@ -120,8 +128,13 @@ impl Execution {
             None => None,
         };
         let (image, mapping) = mapped.map(|mapped| (mapped.image, mapped.mapping)).unzip();
-        let host = Host::new(entry, env, limits, state.stable.clone(), module.is_wasm64());
-        let (mut store, instance) = instantiate(compiler, module.code(), host, mapping)?;
+        let wasm64 = module.is_wasm64();
+        let mut host = Host::new(entry, env, limits, state.stable.clone(), wasm64);
+        if relaxed.is_some() && limits.slice_instructions.is_none() {
+            host.slices = Slices::tolerant(limits, Running::slice_instructions());
+        }
+        host.relaxed = relaxed;
+        let (mut store, instance) = instantiate(compiler, module.code(), host, wasm64, mapping)?;
         for (global, value) in module.listed_globals().iter().zip(&state.globals) {
             if !global.ty.mutable {
                 continue;

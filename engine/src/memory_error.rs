@@ -1,5 +1,23 @@
 //! Errors of heap and stable memory values.
 
+use std::fs::File;
+
+/// Refuses a file that holds less than a memory of `size_bytes`.
+pub(crate) fn check_length(file: &File, size_bytes: u64) -> Result<(), MemoryError> {
+    let action = "tell the length of a memory file";
+    let found = file
+        .metadata()
+        .map_err(|source| MemoryError::System { action, source })?;
+    if found.len() < size_bytes {
+        return Err(MemoryError::OutOfBounds {
+            offset: 0,
+            length: size_bytes,
+            size_bytes: found.len(),
+        });
+    }
+    Ok(())
+}
+
 /// A memory operation that could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {

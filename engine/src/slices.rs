@@ -3,6 +3,7 @@
 //! Long executions run in slices on the Internet Computer. Nothing pauses here, but the rule
 //! shows: the counter is only looked at between blocks, so an operation may overrun its slice;
 //! the overrun is taken off the next slice, and an operation that leaves nothing of it fails.
+//! Off chain slices only serve to look after the code now and then: nothing fails for an overrun.
 
 use crate::env::Limits;
 use crate::error::ExecutionError;
@@ -17,6 +18,8 @@ pub(crate) struct Slices {
     present: i64,
     /// Instructions of finished slices.
     finished: i64,
+    /// Whether operations may be longer than slices.
+    tolerant: bool,
 }
 
 impl Slices {
@@ -30,7 +33,17 @@ impl Slices {
             full,
             present: full,
             finished: 0,
+            tolerant: false,
         }
+    }
+
+    /// The budget of an execution off chain, which is looked after every `slice` instructions.
+    pub(crate) fn tolerant(limits: &Limits, slice: u64) -> Self {
+        let mut slices = Self::new(limits);
+        slices.full = slices.total.min(slice as i64);
+        slices.present = slices.full;
+        slices.tolerant = true;
+        slices
     }
 
     /// Counter value at the start of the message.
@@ -54,6 +67,9 @@ impl Slices {
 
     /// The counter is below zero: its value for the next slice, or the end.
     pub(crate) fn next(&mut self, counter: i64) -> Result<i64, ExecutionError> {
+        if self.tolerant {
+            return self.next_tolerant(counter);
+        }
         let left = self.total - self.finished;
         if self.present >= left {
             return Err(ExecutionError::InstructionLimitExceeded {
@@ -72,6 +88,18 @@ impl Slices {
         self.finished = self.finished.saturating_add(used);
         // What is left may be less than a slice, or nothing after an overrun.
         self.present = (self.full - overrun).clamp(0, (self.total - self.finished).max(0));
+        Ok(self.present)
+    }
+
+    fn next_tolerant(&mut self, counter: i64) -> Result<i64, ExecutionError> {
+        let used = self.finished.saturating_add(self.in_present_slice(counter));
+        if used >= self.total {
+            return Err(ExecutionError::InstructionLimitExceeded {
+                limit: self.reported_limit,
+            });
+        }
+        self.finished = used;
+        self.present = self.full.min(self.total - used);
         Ok(self.present)
     }
 }
@@ -119,6 +147,19 @@ mod tests {
         let limit = Limits::UPDATE_INSTRUCTIONS;
         assert_eq!(error, ExecutionError::InstructionLimitExceeded { limit });
         assert_eq!(slices.used_capped(-5), 250);
+    }
+
+    #[test]
+    fn off_chain_an_operation_may_be_longer_than_slices() {
+        let mut limits = Limits::unbounded();
+        limits.instructions = Some(1_000);
+        let mut slices = Slices::tolerant(&limits, 100);
+        assert_eq!(slices.first(), 100);
+        assert_eq!(slices.next(-750).unwrap(), 100);
+        assert_eq!(slices.used(100), 850);
+        assert_eq!(slices.next(-1).unwrap(), 49);
+        slices.next(-1).unwrap_err();
+        assert_eq!(slices.used_capped(-1), 1_000);
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Stable memory as a value: a persistent radix tree of shared pages, so that cloning is O(1)
-//! whatever the size, and unwritten ranges cost nothing.
+//! whatever the size, and unwritten ranges cost nothing. Contents may come from a file on disk; pages
+//! written since lie over it.
 
-use crate::memory_error::MemoryError;
-use crate::pages::{PAGE_BYTES, PageTree};
+use crate::memory_error::{MemoryError, check_length};
+use crate::pages::{PAGE_BYTES, Page, PageTree};
+use rustix::fs::{SeekFrom, seek};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// Bytes of the unit that is shared, copied on write and charged when dirtied.
 pub const STABLE_PAGE_BYTES: u64 = PAGE_BYTES as u64;
@@ -15,6 +20,40 @@ pub const STABLE_MAX_PAGES: u64 = 500 << 14;
 pub struct StableMemory {
     pages: u64,
     tree: PageTree,
+    base: Option<Arc<Base>>,
+}
+
+/// A file that is only read.
+#[derive(Debug)]
+struct Base {
+    file: File,
+    size_bytes: u64,
+}
+
+impl Base {
+    /// Reads what the file holds of a range; behind its end are zeros.
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), MemoryError> {
+        let held = self.size_bytes.saturating_sub(offset).min(out.len() as u64) as usize;
+        let (out, behind) = out.split_at_mut(held);
+        behind.fill(0);
+        self.file
+            .read_exact_at(out, offset)
+            .map_err(|source| MemoryError::System {
+                action: "read a memory file",
+                source,
+            })
+    }
+
+    /// Whether the file holds data in a range; a file system that cannot tell says yes.
+    fn has_data(&self, offset: u64, end: u64) -> bool {
+        if offset >= self.size_bytes {
+            return false;
+        }
+        match seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(data) => data < end,
+            Err(errno) => errno != rustix::io::Errno::NXIO,
+        }
+    }
 }
 
 impl Default for StableMemory {
@@ -29,7 +68,18 @@ impl StableMemory {
         Self {
             pages: 0,
             tree: PageTree::new(),
+            base: None,
         }
+    }
+
+    /// Stable memory of `pages` pages with the contents of a file of that length. The file is only
+    /// read, when needed; nobody may change it while this value or one made from it lives.
+    pub fn of_file(file: File, pages: u64) -> Result<Self, MemoryError> {
+        let mut memory = Self::zeroed(pages)?;
+        let size_bytes = memory.size_bytes();
+        check_length(&file, size_bytes)?;
+        memory.base = Some(Arc::new(Base { file, size_bytes }));
+        Ok(memory)
     }
 
     /// Stable memory of `pages` zeroed pages of 64 KiB.
@@ -77,7 +127,33 @@ impl StableMemory {
 
     /// Whether any byte of the 4 KiB page was ever written; an unwritten page reads as zeros.
     pub fn page_is_written(&self, index: u64) -> bool {
-        self.tree.get(index).is_some()
+        let offset = index * STABLE_PAGE_BYTES;
+        self.tree.get(index).is_some() || self.base_has_data(offset, offset + STABLE_PAGE_BYTES)
+    }
+
+    /// Whether any byte of a range was ever written; otherwise it reads as zeros.
+    pub fn is_written(&self, offset: u64, length: u64) -> bool {
+        let end = offset.saturating_add(length);
+        let pages = offset / STABLE_PAGE_BYTES..end.div_ceil(STABLE_PAGE_BYTES);
+        pages
+            .into_iter()
+            .any(|index| self.tree.get(index).is_some())
+            || self.base_has_data(offset, end)
+    }
+
+    fn base_has_data(&self, offset: u64, end: u64) -> bool {
+        self.base
+            .as_ref()
+            .is_some_and(|base| base.has_data(offset, end))
+    }
+
+    /// What a page holds that was not written since the file was opened.
+    fn original(&self, index: u64) -> Result<Page, MemoryError> {
+        let mut page = [0; PAGE_BYTES];
+        if let Some(base) = &self.base {
+            base.read(index * STABLE_PAGE_BYTES, &mut page)?;
+        }
+        Ok(page)
     }
 
     /// Copies bytes from `offset` on; fails when the range leaves the memory.
@@ -91,7 +167,10 @@ impl StableMemory {
             let part = &mut out[done..done + count];
             match self.tree.get(at / STABLE_PAGE_BYTES) {
                 Some(page) => part.copy_from_slice(&page[within..within + count]),
-                None => part.fill(0),
+                None => match &self.base {
+                    Some(base) => base.read(at, part)?,
+                    None => part.fill(0),
+                },
             }
             done += count;
         }
@@ -109,8 +188,13 @@ impl StableMemory {
             let part = &bytes[done..done + count];
             let index = at / STABLE_PAGE_BYTES;
             // Zeros written over a hole leave the hole: a restored sparse memory stays sparse.
-            if self.page_is_written(index) || part.iter().any(|&byte| byte != 0) {
-                let page = self.tree.get_mut(index, || [0; PAGE_BYTES]);
+            if part.iter().any(|&byte| byte != 0) || self.page_is_written(index) {
+                let original = match self.tree.get(index) {
+                    Some(_) => [0; PAGE_BYTES],
+                    None if count == PAGE_BYTES => [0; PAGE_BYTES],
+                    None => self.original(index)?,
+                };
+                let page = self.tree.get_mut(index, || original);
                 page[within..within + count].copy_from_slice(part);
             }
             done += count;

@@ -2,14 +2,17 @@
 
 pub mod attest;
 pub mod backup;
+pub mod call;
 pub mod close;
 pub mod completions;
 pub mod diagnose;
 pub mod diff;
 pub mod install;
 pub mod plan;
+pub mod rehearse;
 pub mod restore;
 pub mod rollback;
+pub mod run;
 pub mod snapshot;
 pub mod status;
 pub mod verify;
@@ -45,6 +48,9 @@ pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
         Verb::Rollback(verb) => rollback::execute(verb, network, output).await,
         Verb::Snapshot(verb) => snapshot::execute(verb, network, output).await,
         Verb::Status(verb) => status::execute(verb, network, output).await,
+        Verb::Run(verb) => run::execute(verb, network, output).await,
+        Verb::Call(verb) => call::execute(verb, network, output).await,
+        Verb::Rehearse(verb) => rehearse::execute(verb, network, output).await,
         Verb::Close(verb) => close::execute(verb, network, output).await,
     }
 }

@@ -133,6 +133,11 @@ impl ExecutionError {
         matches!(self, Self::Trapped { .. } | Self::CalledTrap { .. })
     }
 
+    /// Whether a system function was called where it is forbidden.
+    pub(crate) fn is_forbidden_call(&self) -> bool {
+        matches!(self, Self::UserContractViolation { anchor, .. } if *anchor == WRONG_MODE)
+    }
+
     /// Sets the backtrace of errors that have one.
     pub(crate) fn set_backtrace(&mut self, names: Option<Vec<String>>) {
         if let Self::Trapped { backtrace, .. } | Self::CalledTrap { backtrace, .. } = self {
@@ -310,6 +315,9 @@ impl ExecutionError {
         }
     }
 }
+
+/// Anchor of the error of calling a system function where it is forbidden.
+pub(crate) const WRONG_MODE: &str = "calling-a-system-api-from-the-wrong-mode";
 
 const HANDLE_FAILURES: &str = "Consider gracefully handling failures from this canister or \
      altering the canister to handle exceptions.";

@@ -9,6 +9,7 @@ mod module;
 mod trap;
 
 pub use execution::ExecutionError;
+pub(crate) use execution::WRONG_MODE;
 pub(crate) use help::Help;
 pub use module::ModuleError;
 pub use trap::TrapCode;

@@ -1,7 +1,7 @@
 //! In which context which system call is allowed.
 
 use crate::entry::{CallKind, Entry};
-use crate::error::ExecutionError;
+use crate::error::{ExecutionError, WRONG_MODE};
 
 /// What kind of message runs, with its name in error texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Context {
             suggestion: "Check the ICP documentation to make sure APIs are being called in the \
                          correct message types."
                 .to_string(),
-            anchor: "calling-a-system-api-from-the-wrong-mode",
+            anchor: WRONG_MODE,
         }
     }
 

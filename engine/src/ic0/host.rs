@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::env::{Env, Limits};
 use crate::error::{ExecutionError, TrapCode};
 use crate::outcome::{Effects, OutgoingCall};
+use crate::relaxed::Running;
 use crate::slices::Slices;
 use crate::stable::StableMemory;
 use crate::touched::TouchedPages;
@@ -49,6 +50,8 @@ pub(crate) struct Host {
     pub(crate) requests_made: BTreeMap<Vec<u8>, usize>,
     pub(crate) effects: Effects,
     pub(crate) store_limits: StoreLimits,
+    /// Relaxed rules; none on chain.
+    pub(crate) relaxed: Option<Box<Running>>,
 }
 
 impl Host {
@@ -83,7 +86,17 @@ impl Host {
                 .tables(TABLES_MAX)
                 .table_elements(TABLE_ELEMENTS_MAX)
                 .build(),
+            relaxed: None,
         }
+    }
+
+    /// The counter is below zero: its value for the next slice, or the end.
+    fn next_slice(&mut self, counter: i64) -> Result<i64, ExecutionError> {
+        let next = self.slices.next(counter)?;
+        if let Some(running) = &mut self.relaxed {
+            running.progress(self.slices.used(next));
+        }
+        Ok(next)
     }
 }
 
@@ -154,11 +167,11 @@ fn missing_counter() -> ExecutionError {
 
 fn adjust_counter(
     caller: &mut Caller<'_, Host>,
-    adjust: impl FnOnce(&mut Slices, i64) -> Result<i64, ExecutionError>,
+    adjust: impl FnOnce(&mut Host, i64) -> Result<i64, ExecutionError>,
 ) -> Result<(), ExecutionError> {
     let counter = caller.data().counter.ok_or_else(missing_counter)?;
     let value = counter_value(counter, caller)?;
-    let next = adjust(&mut caller.data_mut().slices, value)?;
+    let next = adjust(caller.data_mut(), value)?;
     counter
         .set(&mut *caller, Val::I64(next))
         .map_err(|_| missing_counter())
@@ -170,16 +183,16 @@ pub(crate) fn charge(
     instructions: u64,
 ) -> Result<(), ExecutionError> {
     let mut failed = None;
-    adjust_counter(caller, |slices, mut value| {
+    adjust_counter(caller, |host, mut value| {
         if value < 0 {
-            value = slices.next(value)?;
+            value = host.next_slice(value)?;
         }
         let value = value.saturating_sub(i64::try_from(instructions).unwrap_or(i64::MAX));
         if value >= 0 {
             return Ok(value);
         }
         // The counter keeps the overrun when the budget is exhausted: it tells what was used.
-        slices.next(value).or_else(|error| {
+        host.next_slice(value).or_else(|error| {
             failed = Some(error);
             Ok(value)
         })
@@ -189,7 +202,7 @@ pub(crate) fn charge(
 
 /// Called by the code when its counter is below zero.
 pub(crate) fn out_of_instructions(caller: &mut Caller<'_, Host>) -> Result<(), ExecutionError> {
-    adjust_counter(caller, Slices::next)
+    adjust_counter(caller, Host::next_slice)
 }
 
 /// Instructions this message has used so far.

@@ -12,8 +12,10 @@ mod host;
 mod message;
 mod stable;
 mod system;
+mod watched;
 
 pub(crate) use host::{Host, frames};
+pub(crate) use watched::instantiate as instantiate_watched;
 
 use wasmtime::{Caller, Linker};
 

@@ -3,7 +3,8 @@
 use super::Pointer;
 use super::host::{Host, charge, fail, with_heap};
 use crate::error::{ExecutionError, TrapCode};
-use crate::stable::{STABLE_MAX_PAGES, STABLE_PAGE_BYTES};
+use crate::relaxed::Stable32;
+use crate::stable::{STABLE_MAX_PAGES, STABLE_PAGE_BYTES, StableMemory};
 use wasmtime::{Caller, Linker};
 
 const GROW_COST: u64 = 100;
@@ -43,29 +44,62 @@ impl Access {
 }
 
 impl Host {
-    fn check_api(&self, api: Api) -> Result<(), ExecutionError> {
+    fn check_api(&mut self, api: Api) -> Result<(), ExecutionError> {
         if api == Api::Bits32 && self.stable.size_pages() > MAX_PAGES_32_BIT {
-            return Err(ExecutionError::trap(TrapCode::StableMemoryTooBigFor32Bit));
+            return self.reach_32_bit();
         }
         Ok(())
     }
 
-    fn stable_size(&self, api: Api) -> Result<u64, ExecutionError> {
+    /// The 32-bit functions cannot handle stable memory: the end, unless a rule is relaxed.
+    fn reach_32_bit(&mut self) -> Result<(), ExecutionError> {
+        let relaxed = self.relaxed.as_mut();
+        let Some(running) = relaxed.filter(|it| it.rules.stable_32_bit != Stable32::Traps) else {
+            return Err(ExecutionError::trap(TrapCode::StableMemoryTooBigFor32Bit));
+        };
+        running.used.stable_32_bit_calls += 1;
+        match running.rules.stable_32_bit {
+            Stable32::Traps | Stable32::Low => {}
+            Stable32::Fresh => self.stable = StableMemory::new(),
+            Stable32::Separate => {
+                running.used.separate.get_or_insert_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// The memory that functions of `api` reach.
+    fn reached(&mut self, api: Api) -> &mut StableMemory {
+        let separate = self
+            .relaxed
+            .as_mut()
+            .and_then(|it| it.used.separate.as_mut());
+        match (api, separate) {
+            (Api::Bits32, Some(separate)) => separate,
+            _ => &mut self.stable,
+        }
+    }
+
+    fn stable_size(&mut self, api: Api) -> Result<u64, ExecutionError> {
         self.check_api(api)?;
-        Ok(self.stable.size_pages())
+        let pages = self.reached(api).size_pages();
+        Ok(match api {
+            Api::Bits32 => pages.min(MAX_PAGES_32_BIT),
+            Api::Bits64 => pages,
+        })
     }
 
     /// Size before growing, or `None` when it cannot grow.
     fn stable_grow(&mut self, api: Api, pages: u64) -> Result<Option<u64>, ExecutionError> {
         self.check_api(api)?;
-        let size = self.stable.size_pages().saturating_add(pages);
+        let size = self.reached(api).size_pages().saturating_add(pages);
         if (api == Api::Bits32 && size > MAX_PAGES_32_BIT) || size > STABLE_MAX_PAGES {
             return Ok(None);
         }
         if !self.allocate(pages) {
             return Ok(None);
         }
-        Ok(self.stable.grow(pages).ok())
+        Ok(self.reached(api).grow(pages).ok())
     }
 
     /// Takes pages (64 KiB) from what the subnet has left, where the growth lasts.
@@ -90,18 +124,18 @@ impl Host {
         let Some(end) = access.offset.checked_add(access.length) else {
             return Err(out_of_bounds);
         };
-        if end <= self.stable.size_bytes() {
+        let reached = self.reached(access.api);
+        if end <= reached.size_bytes() {
             return Ok(());
         }
-        if self.limits.stable_grows_on_demand {
-            let missing = end.div_ceil(crate::WASM_PAGE_BYTES) - self.stable.size_pages();
-            return self
-                .stable
-                .grow(missing)
-                .map(drop)
-                .map_err(|_| out_of_bounds);
+        let missing = end.div_ceil(crate::WASM_PAGE_BYTES) - reached.size_pages();
+        if !self.limits.stable_grows_on_demand || self.reached(access.api).grow(missing).is_err() {
+            return Err(out_of_bounds);
         }
-        Err(out_of_bounds)
+        if let Some(running) = &mut self.relaxed {
+            running.used.stable_pages_grown += missing;
+        }
+        Ok(())
     }
 
     fn check_accessed(&self, new_pages: u64) -> Result<(), ExecutionError> {
@@ -181,7 +215,7 @@ fn read(caller: &mut Caller<'_, Host>, access: Access) -> Result<(), ExecutionEr
     host.touched.read(access.pages());
     with_heap(caller, |host, heap| {
         let range = access.heap_range(heap)?;
-        host.stable
+        host.reached(access.api)
             .read(access.offset, &mut heap[range])
             .map_err(|_| ExecutionError::trap(TrapCode::StableMemoryOutOfBounds))
     })
@@ -202,7 +236,7 @@ fn write(caller: &mut Caller<'_, Host>, access: Access) -> Result<(), ExecutionE
     caller.data_mut().touched.write(access.pages());
     with_heap(caller, |host, heap| {
         let range = access.heap_range(heap)?;
-        host.stable
+        host.reached(access.api)
             .write(access.offset, &heap[range])
             .map_err(|_| ExecutionError::trap(TrapCode::StableMemoryOutOfBounds))
     })
