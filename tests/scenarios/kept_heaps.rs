@@ -1,25 +1,29 @@
 //! The pair over kept heaps: whatever it is asked for, the heap underneath stays what it was.
 
-use candid::Principal;
-use pocket_ic::RejectResponse;
-use sha2::{Digest, Sha256};
-use tests::{World, wasms};
-use wire::limits::{CHUNK_LEN_BYTES, PAGE_LEN_BYTES, READ_LEN_MAX_BYTES, WRITE_LEN_MAX_BYTES};
+use tests::World;
+use tests::pair::{Slot, digests};
+use tests::wasms;
+use wire::limits::{CHUNK_LEN_BYTES, PAGE_LEN_BYTES, WRITE_LEN_MAX_BYTES};
+use wire::methods::{HEAP_WRITE, STABLE_WRITE, STABLE_WRITE_COMPRESSED};
 
-use ic_management_canister_types::WasmMemoryPersistence::Keep;
-
-/// A patient of so many pages whose `fill` writes every one of them and whose hook traps.
-fn patient(pages: u64) -> Vec<u8> {
+/// A patient of so many pages whose `fill` writes every one of them and whose hook traps; with 64-bit
+/// addresses if asked.
+fn patient(pages: u64, is_64: bool) -> Vec<u8> {
+    let (width, address) = if is_64 {
+        ("i64", "local.get $at")
+    } else {
+        ("", "i32.wrap_i64 (local.get $at)")
+    };
     wat::parse_str(format!(
         r#"(module
             (import "ic0" "msg_reply" (func $reply))
-            (memory {pages})
+            (memory {width} {pages})
             (global $stack (mut i32) (i32.const 1048576))
             (func (export "canister_pre_upgrade") unreachable)
             (func (export "canister_update fill") (local $at i64)
                 (block $done (loop $next
                     (br_if $done (i64.ge_u (local.get $at) (i64.const {len_bytes})))
-                    (i64.store (i32.wrap_i64 (local.get $at))
+                    (i64.store ({address})
                         (i64.mul (i64.add (local.get $at) (i64.const 1)) (i64.const {FACTOR})))
                     (local.set $at (i64.add (local.get $at) (i64.const 8)))
                     (br $next)))
@@ -40,95 +44,61 @@ fn filled(pages: u64) -> Vec<u8> {
         .collect()
 }
 
-fn swap(world: &World, canister: Principal, module: &str) -> Result<(), RejectResponse> {
-    world.upgrade_with(canister, wasms::load(module), true, Keep)
+/// A patient with a filled heap, broken.
+fn bricked(world: &World, pages: u64, is_64: bool) -> Slot<'_> {
+    let slot = Slot::install(world, patient(pages, is_64));
+    slot.update("fill", vec![]).unwrap();
+    assert!(world.upgrade(slot.canister, patient(pages, is_64)).is_err());
+    slot
 }
 
-/// The whole heap by plain queries.
-fn read_heap(world: &World, canister: Principal) -> Vec<u8> {
-    let operator = world.operator.principal;
-    let size: u64 = world.query(canister, operator, "heap_size", ()).unwrap();
-    let mut heap = Vec::new();
-    while (heap.len() as u64) < size {
-        let offset = heap.len() as u64;
-        let length = (size - offset).min(READ_LEN_MAX_BYTES);
-        let part: serde_bytes::ByteBuf = world
-            .query(canister, operator, "heap_read", (offset, length))
-            .unwrap();
-        heap.extend_from_slice(&part);
+/// Downloads, hashes, uploads stable memory, and finds the heap to be what `fill` left.
+fn leaves_the_heap_alone(world: &World, slot: Slot<'_>, pages: u64, suffix: &str) {
+    let heap = filled(pages);
+    let digests = digests(&heap, CHUNK_LEN_BYTES);
+    let count = digests.len() as u64 / 32;
+    slot.swap_in(&format!("downloader{suffix}")).unwrap();
+    assert!(slot.heap() == heap);
+    assert!(slot.heap_digests(count) == digests);
+
+    slot.swap_in(&format!("uploader{suffix}")).unwrap();
+    slot.write(STABLE_WRITE, 100, &heap[..heap.len().min(70_000)]);
+    let data = [vec![7; 50_000], b"end".to_vec()].concat();
+    let block = lz4_flex::block::compress_prepend_size(&data);
+    slot.write(STABLE_WRITE_COMPRESSED, 200_000, &block);
+    assert!(slot.heap_digests(count) == digests);
+
+    slot.swap_in(&format!("downloader{suffix}")).unwrap();
+    let mut after = slot.heap();
+    if pages == 0 {
+        // An update cannot do without memory: it leaves a page of zeros.
+        assert!(after.iter().all(|&byte| byte == 0));
+        after.clear();
     }
-    heap
-}
-
-/// The heap's checksums by replicated calls.
-fn hash_heap(world: &World, canister: Principal, chunk_count: u64) -> Vec<u8> {
-    let ask = (0u64, CHUNK_LEN_BYTES, chunk_count);
-    let digests: serde_bytes::ByteBuf = world
-        .update(canister, world.operator.principal, "heap_sha256", ask)
-        .unwrap();
-    digests.into_vec()
-}
-
-fn expected_digests(heap: &[u8]) -> Vec<u8> {
-    heap.chunks(CHUNK_LEN_BYTES as usize)
-        .flat_map(|chunk| Sha256::digest(chunk).to_vec())
-        .collect()
-}
-
-fn write(world: &World, canister: Principal, method: &str, offset: u64, data: &[u8]) {
-    let data = serde_bytes::Bytes::new(data);
-    let () = pocket_ic::update_candid_as(
-        &world.pic,
-        canister,
-        world.operator.principal,
-        method,
-        (offset, data),
-    )
-    .unwrap();
+    assert!(after == heap);
+    let stable = world.stable_memory(slot.canister);
+    assert!(stable[100..].starts_with(&heap[..heap.len().min(70_000)]));
+    assert!(stable[250_000..].starts_with(b"end"));
 }
 
 #[test]
 fn kept_heaps_are_identical_after_download_hash_and_stable_upload() {
     let world = World::new();
     for pages in [0, 1, 17, 1_000] {
-        let canister = world.install(patient(pages), vec![]);
-        world
-            .pic
-            .update_call(canister, world.operator.principal, "fill", vec![])
-            .unwrap();
-        assert!(world.upgrade(canister, patient(pages)).is_err());
+        let slot = bricked(&world, pages, false);
+        leaves_the_heap_alone(&world, slot, pages, "");
+    }
+}
 
-        let heap = filled(pages);
-        let digests = expected_digests(&heap);
-        let count = digests.len() as u64 / 32;
-        swap(&world, canister, "downloader").unwrap();
-        assert!(read_heap(&world, canister) == heap);
-        assert!(hash_heap(&world, canister, count) == digests);
-
-        swap(&world, canister, "uploader").unwrap();
-        write(
-            &world,
-            canister,
-            "stable_write",
-            100,
-            &heap[..heap.len().min(70_000)],
-        );
-        let block =
-            lz4_flex::block::compress_prepend_size(&[vec![7; 50_000], b"end".to_vec()].concat());
-        write(&world, canister, "stable_write_compressed", 200_000, &block);
-        assert!(hash_heap(&world, canister, count) == digests);
-
-        swap(&world, canister, "downloader").unwrap();
-        let mut after = read_heap(&world, canister);
-        if pages == 0 {
-            // An update cannot do without memory: it leaves a page of zeros.
-            assert!(after.iter().all(|&byte| byte == 0));
-            after.clear();
+#[test]
+fn kept_64_bit_heaps_are_identical_after_download_hash_and_stable_upload() {
+    let world = World::new();
+    for pages in [0, 1, 17, 200] {
+        // Sizes are what counts: the 32-bit pair serves a small heap of a 64-bit canister too.
+        for suffix in ["64", ""] {
+            let slot = bricked(&world, pages, true);
+            leaves_the_heap_alone(&world, slot, pages, suffix);
         }
-        assert!(after == heap);
-        let stable = world.stable_memory(canister);
-        assert!(stable[100..].starts_with(&heap[..heap.len().min(70_000)]));
-        assert!(stable[250_000..].starts_with(b"end"));
     }
 }
 
@@ -137,28 +107,23 @@ fn a_heap_uploaded_to_a_fresh_canister_equals_the_original() {
     let world = World::new();
     let heap = filled(100);
     for name in ["uploader", "uploader64"] {
-        let canister = world.install(wasms::load(name), vec![]);
+        let slot = Slot::install(&world, wasms::load(name));
         for (index, part) in heap.chunks(WRITE_LEN_MAX_BYTES as usize).enumerate() {
-            let offset = index as u64 * WRITE_LEN_MAX_BYTES;
-            write(&world, canister, "heap_write", offset, part);
+            slot.write(HEAP_WRITE, index as u64 * WRITE_LEN_MAX_BYTES, part);
         }
-        let digests = expected_digests(&heap);
-        assert!(hash_heap(&world, canister, digests.len() as u64 / 32) == digests);
-        assert!(read_heap(&world, canister) == heap);
+        let digests = digests(&heap, CHUNK_LEN_BYTES);
+        assert!(slot.heap_digests(digests.len() as u64 / 32) == digests);
+        assert!(slot.heap() == heap);
     }
 }
 
 #[test]
 fn a_64_bit_reader_reads_a_32_bit_heap() {
     let world = World::new();
-    let canister = world.install(patient(17), vec![]);
-    world
-        .pic
-        .update_call(canister, world.operator.principal, "fill", vec![])
-        .unwrap();
-    swap(&world, canister, "downloader64").unwrap();
-    assert!(read_heap(&world, canister) == filled(17));
-    assert!(hash_heap(&world, canister, 2) == expected_digests(&filled(17)));
-    swap(&world, canister, "downloader").unwrap();
-    assert!(read_heap(&world, canister) == filled(17));
+    let slot = bricked(&world, 17, false);
+    slot.swap_in("downloader64").unwrap();
+    assert!(slot.heap() == filled(17));
+    assert!(slot.heap_digests(2) == digests(&filled(17), CHUNK_LEN_BYTES));
+    slot.swap_in("downloader").unwrap();
+    assert!(slot.heap() == filled(17));
 }

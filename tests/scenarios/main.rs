@@ -5,9 +5,11 @@
 mod bad_network;
 mod bricked_patients;
 mod compressed_restore;
+mod full_heaps;
 mod icp_snapshots;
 mod kept_heaps;
 mod real_images;
+mod refused_arguments;
 mod refused_strangers;
 mod rescue_cases;
 mod rescue_upgraded_in_mid_case;

@@ -5,10 +5,10 @@
 //! data segment and no start function writes nothing at installation. It changes nothing and knows
 //! nothing about how a module was made.
 
-use crate::pair::{Kind, MARKER, interface};
+use crate::pair::{Kind, MARKER};
 use std::collections::BTreeSet;
 use thiserror::Error;
-use wasmparser::{DataKind, Parser, Payload, TypeRef, Validator};
+use wasmparser::{DataKind, ExternalKind, Parser, Payload, TypeRef, Validator};
 use wire::limits::{DOWNLOADER_MODULE_MAX_BYTES, UPLOADER_MODULE_MAX_BYTES};
 
 /// What the downloader may import from `ic0`: reading, replying, refusing.
@@ -53,12 +53,23 @@ pub enum Finding {
         /// Name of the import.
         name: String,
     },
+    /// An import under an allowed name that is no function.
+    #[error("imports {module}.{name}, which is not a function")]
+    ImportNotFunction {
+        /// Module of the import.
+        module: String,
+        /// Name of the import.
+        name: String,
+    },
     /// A method of the interface that the module lacks.
     #[error("does not export `{0}`, which the interface promises")]
     ExportMissing(String),
     /// An export that is no method of the interface.
     #[error("exports `{0}`, which the interface does not mention")]
     ExportUnknown(String),
+    /// An export under the name of a method that is no function.
+    #[error("exports `{0}`, which is not a function")]
+    ExportNotFunction(String),
     /// An interface that the verifier cannot read.
     #[error("the interface cannot be read at `{0}`")]
     InterfaceUnreadable(String),
@@ -105,8 +116,8 @@ pub enum Finding {
     /// No interface in the module.
     #[error("has the section `{CANDID}` {0} times instead of once")]
     CandidCount(usize),
-    /// Another interface in the module than in the source, comments aside.
-    #[error("the interface in the module differs from the .did without comments")]
+    /// Another interface in the module than in the source.
+    #[error("the interface in the module differs from the .did")]
     CandidDiffers,
 }
 
@@ -176,7 +187,7 @@ pub fn inspect(kind: Kind, wasm: &[u8], did: &str) -> Result<Report, Vec<Finding
         findings.push(Finding::Marker(facts.marker_count));
     }
     match &facts.candid[..] {
-        [candid] if *candid == interface(did).into_bytes() => {}
+        [candid] if candid == did.as_bytes() => {}
         [_] => findings.push(Finding::CandidDiffers),
         several => findings.push(Finding::CandidCount(several.len())),
     }
@@ -209,7 +220,11 @@ fn may_import(kind: Kind, name: &str) -> bool {
 /// Names under which the methods of an interface are exported. Reads what the pair's interfaces
 /// consist of: comments, and one `service` of named methods.
 fn entry_points(did: &str) -> Result<BTreeSet<String>, Finding> {
-    let code = interface(did).replace('\n', " ");
+    let code: Vec<&str> = did
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""))
+        .collect();
+    let code = code.join(" ");
     let unreadable = |text: &str| Finding::InterfaceUnreadable(text.trim().to_string());
     let methods = code
         .split_once("service : {")
@@ -272,16 +287,29 @@ impl Facts {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    self.imports
-                        .insert((import.module.to_string(), import.name.to_string()));
-                    if let TypeRef::Memory(memory) = import.ty {
-                        self.take_memory(memory);
+                    let (module, name) = (import.module.to_string(), import.name.to_string());
+                    match import.ty {
+                        TypeRef::Func(_) => {
+                            self.imports.insert((module, name));
+                        }
+                        other => {
+                            self.findings
+                                .push(Finding::ImportNotFunction { module, name });
+                            if let TypeRef::Memory(memory) = other {
+                                self.take_memory(memory);
+                            }
+                        }
                     }
                 }
             }
             Payload::ExportSection(section) => {
                 for export in section {
-                    self.exports.insert(export?.name.to_string());
+                    let export = export?;
+                    let name = export.name.to_string();
+                    if export.kind != ExternalKind::Func {
+                        self.findings.push(Finding::ExportNotFunction(name.clone()));
+                    }
+                    self.exports.insert(name);
                 }
             }
             Payload::MemorySection(section) => {

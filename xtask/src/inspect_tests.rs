@@ -31,7 +31,7 @@ impl Default for Parts {
 fn candid_section(did: &str) -> String {
     format!(
         r#"(@custom "icp:public candid:service" "{}")"#,
-        interface(did).escape_default()
+        did.escape_default()
     )
 }
 
@@ -190,12 +190,68 @@ fn every_hook_and_every_other_export_is_found() {
         });
         assert_eq!(found, [Finding::ExportUnknown(name.into())]);
     }
+}
+
+#[test]
+fn an_export_that_is_no_function_is_found() {
     let memory = r#"(memory (export "memory") 0)"#;
     let found = findings(&Parts {
         memory,
         ..Parts::default()
     });
-    assert_eq!(found, [Finding::ExportUnknown("memory".into())]);
+    let (no_function, unknown) = (Finding::ExportNotFunction, Finding::ExportUnknown);
+    assert_eq!(
+        found,
+        [no_function("memory".into()), unknown("memory".into())]
+    );
+    let exports =
+        r#"(export "canister_query a" (func $f)) (export "canister_update b" (memory 0))"#;
+    let found = findings(&Parts {
+        exports,
+        ..Parts::default()
+    });
+    assert_eq!(found, [no_function("canister_update b".into())]);
+}
+
+#[test]
+fn an_import_that_is_no_function_is_found() {
+    let allowed = r#"(import "ic0" "msg_reply" (func $reply))"#;
+    for (import, memory) in [
+        (r#"(import "ic0" "trap" (global (mut i32)))"#, "(memory 0)"),
+        (r#"(import "ic0" "trap" (table 1 funcref))"#, "(memory 0)"),
+        (r#"(import "ic0" "trap" (memory 0))"#, ""),
+    ] {
+        let found = findings(&Parts {
+            imports: format!("{allowed} {import}").leak(),
+            memory,
+            ..Parts::default()
+        });
+        let not_function = Finding::ImportNotFunction {
+            module: "ic0".into(),
+            name: "trap".into(),
+        };
+        assert_eq!(found, [not_function]);
+    }
+}
+
+#[test]
+fn a_second_memory_is_found() {
+    let found = findings(&Parts {
+        memory: "(memory 0) (memory 0)",
+        ..Parts::default()
+    });
+    assert_eq!(found, [Finding::MemoryCount(2)]);
+}
+
+/// Also where only a comment differs: who compares the metadata compares bytes.
+#[test]
+fn an_interface_with_another_comment_is_found() {
+    let candid = candid_section(&DID.replace("reads", "writes"));
+    let found = findings(&Parts {
+        candid,
+        ..Parts::default()
+    });
+    assert_eq!(found, [Finding::CandidDiffers]);
 }
 
 #[test]

@@ -78,16 +78,6 @@ pub fn rustflags() -> Vec<String> {
     .to_vec()
 }
 
-/// The interface as it stands in a module: the `.did` without comments, which would count towards
-/// the module's size and are there to be read in the source.
-pub fn interface(did: &str) -> String {
-    did.lines()
-        .map(|line| line.split("//").next().unwrap_or("").trim_end())
-        .filter(|line| !line.is_empty())
-        .map(|line| format!("{line}\n"))
-        .collect()
-}
-
 /// Rewrites the envelope of a linked module: memory of no pages without maximum, entry points as
 /// the only exports, no globals, no tables, no debugging sections, the marker at the end.
 ///
@@ -175,13 +165,6 @@ mod tests {
 
     fn finish_text(text: &str) -> Result<Vec<u8>> {
         finish(Kind::Downloader, &wat::parse_str(text).unwrap())
-    }
-
-    #[test]
-    fn an_interface_keeps_everything_but_its_comments() {
-        let did = "// All.\nservice : {\n  // One.\n  a : () -> (); // two\n\n};\n";
-        assert_eq!(interface(did), "service : {\n  a : () -> ();\n};\n");
-        assert_eq!(interface(&interface(did)), interface(did));
     }
 
     #[test]

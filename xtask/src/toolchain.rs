@@ -16,6 +16,8 @@ const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "l
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LINKER: &str = "/usr/bin/wasm-ld-19";
+const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
+const DEBIAN_CLIPPY_PACKAGE: &str = "rust-web-clippy";
 const DEBIAN_LIBRARY_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
 
 /// A way to compile for one wasm target.
@@ -60,11 +62,23 @@ impl Toolchain {
     /// A `cargo build` command for `target`; `libraries` are the standard libraries needed (`std,panic_abort`
     /// or `core`) where they have to be built.
     pub fn cargo_build(self, target: &str, libraries: &str) -> Command {
+        self.cargo("build", target, libraries)
+    }
+
+    /// A `cargo clippy` command, otherwise the same.
+    pub fn cargo_clippy(self, target: &str, libraries: &str) -> Result<Command> {
+        if self == Toolchain::Debian && !Path::new(DEBIAN_CLIPPY).exists() {
+            debian::install(&[DEBIAN_CLIPPY_PACKAGE])?;
+        }
+        Ok(self.cargo("clippy", target, libraries))
+    }
+
+    fn cargo(self, verb: &str, target: &str, libraries: &str) -> Command {
         let mut cargo = match self {
             Toolchain::Target | Toolchain::BuildStd => host_cargo(),
             Toolchain::Debian => debian_cargo(),
         };
-        cargo.args(["build", "--profile", "canister", "--target", target]);
+        cargo.args([verb, "--profile", "canister", "--target", target]);
         if self != Toolchain::Target {
             cargo
                 .env("RUSTC_BOOTSTRAP", "1")

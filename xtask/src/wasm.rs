@@ -6,7 +6,7 @@
 //! bytes changed, so that nothing depending on it is rebuilt in vain.
 
 use crate::cargo::{self, root, wasm_dir};
-use crate::pair::{KINDS, KINDS_64, Kind, finish as finish_pair, interface, rustflags};
+use crate::pair::{KINDS, KINDS_64, Kind, finish as finish_pair, rustflags};
 use crate::toolchain::{Toolchain, build_dir};
 use anyhow::{Context, Result, anyhow, bail};
 use ic_wasm::metadata::{Kind as Visibility, add_metadata};
@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What canisters are compiled for; the pair also for its sibling with 64-bit addresses.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The folders the pair is built from.
 const PAIR_SOURCES: [&str; 3] = ["wire", "downloader", "uploader"];
@@ -123,6 +124,14 @@ pub fn build_all() -> Result<Vec<Module>> {
         )?);
     }
     Ok(modules)
+}
+
+/// Package and features of every canister but the pair.
+pub fn canisters() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let patients = PATIENTS
+        .iter()
+        .map(|patient| (patient.package, patient.features));
+    std::iter::once(("rescue", "")).chain(patients)
 }
 
 /// Prints name, bytes, sha256 and compiler of each module.
@@ -252,7 +261,7 @@ fn build_pair_member(toolchain: Toolchain, kind: Kind, commit: &str) -> Result<M
         .join("canister")
         .join(format!("{package}.wasm"));
     let linked = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
-    let described = with_metadata(&linked, &interface(&did), commit, false)
+    let described = with_metadata(&linked, &did, commit, false)
         .with_context(|| format!("processing {name}"))?;
     let bytes = finish_pair(kind, &described).with_context(|| format!("finishing {name}"))?;
     if let Err(findings) = crate::inspect::inspect(kind, &bytes, &did) {

@@ -2,7 +2,9 @@
 
 use crate::harness::{Canister, READERS, blob, chunks, noise, range};
 use engine::{Heap, StableMemory};
-use wire::limits::{CHUNK_LEN_BYTES, HASH_INSTRUCTIONS_PER_BYTE_MAX, READ_LEN_MAX_BYTES};
+use wire::limits::{
+    CHUNK_LEN_BYTES, HASH_INSTRUCTIONS_PER_BYTE_MAX, HASH_LANES, READ_LEN_MAX_BYTES,
+};
 
 /// Instructions that the system charges for a byte of a reply.
 const REPLY_BYTE: u64 = 50;
@@ -90,6 +92,31 @@ fn checksums_of_zeros_cost_a_twentieth() {
                 all - few
             );
             assert!(20 * (all - few) < 15 * few);
+        }
+    }
+}
+
+/// One to three chunks and one cut short: what the last call for a memory may have to serve.
+#[test]
+fn the_last_chunks_of_a_memory_cost_at_most_two_groups() {
+    let chunk = CHUNK_LEN_BYTES as usize;
+    let group = HASH_LANES * CHUNK_LEN_BYTES * HASH_INSTRUCTIONS_PER_BYTE_MAX;
+    for name in READERS {
+        for (full, cut_pages) in [(0, 1), (0, 15), (1, 0), (1, 15), (2, 0), (3, 15)] {
+            let memory = noise(full * chunk + cut_pages * 65_536, 3);
+            let canister = Canister::holding(name, &memory, &memory);
+            let groups = u64::from(full > 0) + u64::from(cut_pages > 0);
+            for method in ["heap_sha256", "stable_sha256"] {
+                let count = memory.len().div_ceil(chunk) as u64;
+                let answer = canister.query(method, &chunks(0, CHUNK_LEN_BYTES, count));
+                assert!(
+                    answer.instructions <= groups * group,
+                    "{name} {method} of {} bytes: {}",
+                    memory.len(),
+                    answer.instructions
+                );
+                answer.reply();
+            }
         }
     }
 }

@@ -57,13 +57,17 @@ pub fn engine() -> &'static Engine {
     ENGINE.get_or_init(|| Engine::new(EngineConfig::default()))
 }
 
-/// The bytes of a built module.
-pub fn module_bytes(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("IC_RESCUE_WASM_DIR").map_or_else(
+/// Where the built modules are.
+pub fn module_folder() -> PathBuf {
+    std::env::var_os("IC_RESCUE_WASM_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasm"),
         PathBuf::from,
-    );
-    let path = folder.join(format!("{name}.wasm"));
+    )
+}
+
+/// The bytes of a built module.
+pub fn module_bytes(name: &str) -> Vec<u8> {
+    let path = module_folder().join(format!("{name}.wasm"));
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask wasm` first", path.display()))
 }

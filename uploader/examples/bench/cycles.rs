@@ -11,12 +11,30 @@ const INGRESS_BYTE: u64 = 2_000;
 const ENVELOPE_LEN_BYTES: u64 = 300;
 /// Execution of an update or a replicated query, besides its instructions.
 const UPDATE: u64 = 5_000_000;
+/// An instruction.
+const INSTRUCTION: u64 = 1;
 /// Instructions that one read of a snapshot is charged for, besides one for each byte.
 const SNAPSHOT_READ_INSTRUCTIONS: u64 = 5_000_000;
 /// Instructions that taking a snapshot is charged for, besides one for each byte.
 const SNAPSHOT_TAKE_INSTRUCTIONS: u64 = 2_000_000_000;
 /// Checksums that the longest hashing call answers.
 const HASHED_LEN_BYTES: u64 = wire::limits::HASH_CHUNKS_PER_CALL_MAX * CHUNK_LEN_BYTES;
+
+/// What the routes are computed from besides the measurements, by name.
+pub const CONSTANTS: [(&str, u64); 6] = [
+    ("cycles for an ingress message", INGRESS_MESSAGE),
+    ("cycles for a byte of it", INGRESS_BYTE),
+    ("cycles for an update's execution", UPDATE),
+    ("cycles for an instruction", INSTRUCTION),
+    (
+        "instructions of a snapshot's read",
+        SNAPSHOT_READ_INSTRUCTIONS,
+    ),
+    (
+        "instructions of taking a snapshot",
+        SNAPSHOT_TAKE_INSTRUCTIONS,
+    ),
+];
 
 /// A way to move or to check a GiB.
 pub struct Route {
@@ -49,9 +67,11 @@ pub fn routes(measured: &[Measured]) -> Vec<Route> {
     let raw = find(Operation::Write, READ_LEN_MAX_BYTES);
     let compressed = find(Operation::CompressedWrite, READ_LEN_MAX_BYTES);
     let upload = |m: &Measured| {
-        calls(m.chunk_len_bytes) * (message(m.message_len_bytes as u64) + m.instructions)
+        calls(m.chunk_len_bytes)
+            * (message(m.message_len_bytes as u64) + INSTRUCTION * m.instructions)
     };
-    let snapshot_read = message(100) + SNAPSHOT_READ_INSTRUCTIONS + SNAPSHOT_SLICE_MAX_BYTES;
+    let snapshot_read =
+        message(100) + INSTRUCTION * (SNAPSHOT_READ_INSTRUCTIONS + SNAPSHOT_SLICE_MAX_BYTES);
     vec![
         Route {
             label: "download by plain query",
@@ -60,16 +80,16 @@ pub fn routes(measured: &[Measured]) -> Vec<Route> {
         Route {
             label: "download by replicated query",
             cycles_per_gib: calls(READ_LEN_MAX_BYTES)
-                * (message(read.message_len_bytes as u64) + read.instructions),
+                * (message(read.message_len_bytes as u64) + INSTRUCTION * read.instructions),
         },
         Route {
             label: "checksums by replicated query",
             cycles_per_gib: calls(HASHED_LEN_BYTES) * message(hash.message_len_bytes as u64)
-                + calls(CHUNK_LEN_BYTES) * hash.instructions,
+                + calls(CHUNK_LEN_BYTES) * INSTRUCTION * hash.instructions,
         },
         Route {
             label: "taking a snapshot",
-            cycles_per_gib: message(100) + SNAPSHOT_TAKE_INSTRUCTIONS + GIB_BYTES,
+            cycles_per_gib: message(100) + INSTRUCTION * (SNAPSHOT_TAKE_INSTRUCTIONS + GIB_BYTES),
         },
         Route {
             label: "download of a snapshot",

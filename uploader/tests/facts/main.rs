@@ -9,9 +9,23 @@
 #[path = "../../../downloader/tests/facts/harness.rs"]
 mod harness;
 
+#[path = "../../../wire/tests/fuzz/arguments.rs"]
+mod arguments;
+// The campaign uses all of it.
+#[allow(dead_code)]
+#[path = "../../../wire/tests/fuzz/campaign.rs"]
+mod campaign;
+#[path = "../fuzz/data.rs"]
+mod data;
+#[path = "../../../wire/tests/fuzz/dice.rs"]
+mod dice;
+#[path = "../../../wire/tests/fuzz/exactly.rs"]
+mod exactly;
+#[path = "../fuzz/model.rs"]
+mod model;
+
 mod compressed;
 mod fuzz;
 mod heap_kept;
-mod model;
 mod updates;
 mod writes;
