@@ -8,7 +8,11 @@ use crate::commands::{
     completions::{CompletionsArgs, ManArgs},
     diagnose::DiagnoseArgs,
     diff::DiffArgs,
+    grow_stable::GrowStableArgs,
+    hotfix::HotfixArgs,
     install::InstallArgs,
+    layout::LayoutArgs,
+    patch::PatchArgs,
     plan::PlanArgs,
     rehearse::RehearseArgs,
     restore::RestoreArgs,
@@ -60,6 +64,14 @@ pub enum Verb {
     Diff(DiffArgs),
     /// Install the repaired module through the rescue canister and start the canister.
     Install(InstallArgs),
+    /// Write a copy of a module without its upgrade hooks, and say exactly what changed.
+    Patch(PatchArgs),
+    /// Compare what decides whether one module can run on the heap of another.
+    Layout(LayoutArgs),
+    /// Put the patched module over the living heap, so that the canister goes on without its hooks.
+    Hotfix(HotfixArgs),
+    /// Grow the stable memory of a canister whose hook traps because it is too small.
+    GrowStable(GrowStableArgs),
     /// Take the canister back to the snapshot from before the rescue.
     Rollback(RollbackArgs),
     /// Take, list, download, upload, load and delete canister snapshots.

@@ -2,6 +2,7 @@
 //!
 //! Codes are documented in `docs/CLI.md`; a script must take any code it does not know for a failure.
 
+use crate::changeover::refusal::Refusal;
 use archive::{ArchiveError, Memory};
 use offline::OfflineError;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 /// The work was done and it found damage or differences.
 pub const EXIT_FINDINGS: u8 = 3;
-/// The rescue canister refused a step.
+/// The rescue canister refused a step, or this program did.
 pub const EXIT_REFUSED: u8 = 4;
 /// The network or a replica did not answer as it should, however often it was asked.
 pub const EXIT_NETWORK: u8 = 5;
@@ -294,6 +295,48 @@ pub enum CliError {
     /// Running code off chain.
     #[error("{0}")]
     Offline(OfflineError),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}", path = path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A module cannot be patched or compared.
+    #[error("{what}: {error}")]
+    Surgery {
+        /// The module.
+        what: String,
+        /// What is wrong with it.
+        error: surgery::SurgeryError,
+    },
+    /// A check on the command line is not understood.
+    #[error("the check `{check}` is not understood ({reason}): give METHOD or METHOD='(candid)'")]
+    BadCheck {
+        /// As it was given.
+        check: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A change of module is not made.
+    #[error("{canister}: {refusal}")]
+    ChangeRefused {
+        /// The canister.
+        canister: String,
+        /// Why, and what to do instead.
+        refusal: Box<Refusal>,
+    },
+    /// The canister answered otherwise after a change of module, and was taken back.
+    #[error(
+        "{canister} answered {differences} checks in another way than before: it was taken back to its snapshot and is what it was"
+    )]
+    ChecksDiffer {
+        /// The canister.
+        canister: String,
+        /// How many.
+        differences: usize,
+    },
     /// Something is not supported.
     #[error("{what}")]
     Unsupported {
@@ -343,15 +386,18 @@ impl CliError {
             | CliError::ListedRootDiffers { .. }
             | CliError::DamagedBackup { .. }
             | CliError::RestoreDiffers { .. }
+            | CliError::ChecksDiffer { .. }
             | CliError::CanisterChanged { .. } => EXIT_FINDINGS,
-            CliError::Refused { .. } | CliError::CaseWaits { .. } | CliError::NoCase { .. } => {
-                EXIT_REFUSED
-            }
+            CliError::Refused { .. }
+            | CliError::CaseWaits { .. }
+            | CliError::NoCase { .. }
+            | CliError::ChangeRefused { .. } => EXIT_REFUSED,
             CliError::Interrupted => EXIT_INTERRUPTED,
             CliError::BadNetwork { .. }
             | CliError::BadRootKey
             | CliError::BadPrincipal { .. }
             | CliError::AmbiguousName { .. }
+            | CliError::BadCheck { .. }
             | CliError::MissingOption { .. } => EXIT_USAGE,
             _ => EXIT_FAILED,
         }

@@ -51,6 +51,8 @@ pub const JOURNAL_PER_CALL: u32 = 200;
 
 /// Modules up to this length travel in one message, longer ones in chunks. In bytes.
 pub const MODULE_INLINE_MAX_BYTES: usize = 1_800_000;
+/// Chunks of a module on their way through the chunk store, in bytes (spec: at most 1 MiB).
+pub const MODULE_CHUNK_LEN_BYTES: usize = 1 << 20;
 /// Longest module (spec), in bytes.
 pub const MODULE_MAX_BYTES: u64 = 100 << 20;
 

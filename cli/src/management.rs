@@ -2,6 +2,8 @@
 //!
 //! The caller must be a controller of the canister.
 
+pub mod changes;
+
 use crate::agent::Connection;
 use crate::case::{RATE_LIMITED, is_rate_limited, tell_wait};
 use crate::error::CliError;

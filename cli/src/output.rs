@@ -6,6 +6,7 @@
 use crate::args::OutputArgs;
 use crate::cost::human_cycles;
 use crate::error::CliError;
+use crate::modules::{LayoutReport, PatchReport};
 use crate::report::OfflineEvent;
 use crate::transfer::progress::{Hidden, Progress};
 use archive::Memory;
@@ -239,6 +240,10 @@ pub enum Event {
         /// Its size.
         total_bytes: u64,
     },
+    /// A module was patched.
+    Patched(Box<PatchReport>),
+    /// Two modules were compared.
+    Layout(Box<LayoutReport>),
     /// Something ended well that has no numbers.
     Done {
         /// What, in words.
@@ -624,6 +629,8 @@ impl fmt::Display for Event {
                 )
             }
             Event::Offline(event) => event.fmt(f),
+            Event::Patched(report) => write!(f, "{report}"),
+            Event::Layout(report) => write!(f, "{report}"),
             Event::Error { message, .. } => write!(f, "error: {message}"),
         }
     }

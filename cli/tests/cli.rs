@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 20] = [
     "diagnose",
     "plan",
     "backup",
@@ -15,6 +15,10 @@ const VERBS: [&str; 16] = [
     "attest",
     "diff",
     "install",
+    "patch",
+    "layout",
+    "hotfix",
+    "grow-stable",
     "rollback",
     "status",
     "close",

@@ -185,9 +185,7 @@ fn a_direct_rescue_is_certified_and_written_back() {
 fn a_forged_backup_that_is_consistent_in_itself_is_not_certified() {
     let world = World::new();
     let ledger = Ledger::bricked(&world, &varied_entries(54, 2_000_000), BROKEN);
-    for (name, canister, route) in [
-        ("a", ledger.canister, "--direct"),
-    ] {
+    for (name, canister, route) in [("a", ledger.canister, "--direct")] {
         let directory = world.folder.path().join(name);
         let id = canister.to_text();
         Cli::new(&world, &[&"backup", &id, &route, &"-o", &directory]).succeed();

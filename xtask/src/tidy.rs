@@ -139,11 +139,12 @@ fn dependencies_point_one_way() {
         "engine",
         "offline",
         "replica",
+        "surgery",
         "ic-rescue",
         "tests",
         "xtask",
     ];
-    let allowed: [(&str, &[&str]); 9] = [
+    let allowed: [(&str, &[&str]); 10] = [
         ("uploader", &["wire", "downloader"]),
         ("rescue/api", &[]),
         ("rescue", &["wire", "rescue-api"]),
@@ -151,9 +152,17 @@ fn dependencies_point_one_way() {
         ("engine", &["wire"]),
         ("offline", &["archive", "engine"]),
         ("replica", &["wire", "engine"]),
+        ("surgery", &[]),
         (
             "cli",
-            &["wire", "archive", "engine", "offline", "rescue-api"],
+            &[
+                "wire",
+                "archive",
+                "engine",
+                "offline",
+                "rescue-api",
+                "surgery",
+            ],
         ),
         ("xtask", &["wire"]),
     ];
@@ -165,7 +174,7 @@ fn dependencies_point_one_way() {
             }
         }
     }
-    for folder in ["archive", "engine", "offline"] {
+    for folder in ["archive", "engine", "offline", "surgery"] {
         for name in dependencies(folder) {
             if ["tokio", "reqwest", "axum", "ic-agent", "indicatif", "clap"]
                 .contains(&name.as_str())

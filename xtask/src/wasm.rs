@@ -43,7 +43,7 @@ struct Patient {
     features: &'static str,
 }
 
-const PATIENTS: [Patient; 5] = [
+const PATIENTS: [Patient; 8] = [
     Patient {
         name: "endpoints",
         package: "patient-endpoints",
@@ -67,6 +67,21 @@ const PATIENTS: [Patient; 5] = [
     Patient {
         name: "ledger_fixed",
         package: "patient-ledger",
+        features: "fixed",
+    },
+    Patient {
+        name: "hoard",
+        package: "patient-hoard",
+        features: "",
+    },
+    Patient {
+        name: "hoard_rebuilt",
+        package: "patient-hoard",
+        features: "rebuilt",
+    },
+    Patient {
+        name: "hoard_fixed",
+        package: "patient-hoard",
         features: "fixed",
     },
 ];

@@ -7,7 +7,11 @@ pub mod close;
 pub mod completions;
 pub mod diagnose;
 pub mod diff;
+pub mod grow_stable;
+pub mod hotfix;
 pub mod install;
+pub mod layout;
+pub mod patch;
 pub mod plan;
 pub mod rehearse;
 pub mod restore;
@@ -45,6 +49,10 @@ pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
         Verb::Diff(verb) => diff::execute(verb, network, output).await,
         Verb::Restore(verb) => restore::execute(verb, network, output).await,
         Verb::Install(verb) => install::execute(verb, network, output).await,
+        Verb::Patch(verb) => patch::execute(verb, output),
+        Verb::Layout(verb) => layout::execute(verb, output),
+        Verb::Hotfix(verb) => hotfix::execute(verb, network, output).await,
+        Verb::GrowStable(verb) => grow_stable::execute(verb, network, output).await,
         Verb::Rollback(verb) => rollback::execute(verb, network, output).await,
         Verb::Snapshot(verb) => snapshot::execute(verb, network, output).await,
         Verb::Status(verb) => status::execute(verb, network, output).await,
