@@ -32,6 +32,7 @@ pub mod open;
 pub mod provenance;
 pub mod receive;
 pub mod repair;
+mod scan;
 pub mod sparse;
 pub mod sums;
 pub mod verify;

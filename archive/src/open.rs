@@ -8,7 +8,7 @@ use crate::lock::{Guard, Shared};
 use crate::manifest::Manifest;
 use crate::memory::Memory;
 use crate::metadata::Metadata;
-use crate::sparse::HoleFinder;
+use crate::scan::scan;
 use crate::write::{Examined, read_at};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -287,18 +287,10 @@ pub(crate) fn hash_image(
     let count = size_bytes.div_ceil(chunk_len_bytes);
     let blank = vec![0; (count * DIGEST_LEN_BYTES) as usize];
     let shape = ChunkDigests::from_raw(memory, size_bytes, chunk_len_bytes, &blank)?;
+    let found = scan(file, path, &shape, examined)?;
     let mut raw = Vec::with_capacity(blank.len());
-    let mut holes = HoleFinder::new(file);
-    let mut buffer = Vec::new();
-    for chunk in 0..count {
-        let (offset, len) = (shape.offset_bytes(chunk), shape.len_bytes(chunk));
-        if holes.is_hole(offset, len) {
-            raw.extend(shape.zero(chunk));
-        } else {
-            read_at(file, path, offset, len, &mut buffer)?;
-            raw.extend(sha256(&buffer));
-        }
-        examined(len);
+    for (chunk, found) in (0..).zip(found) {
+        raw.extend(found.digest(shape.zero(chunk)));
     }
     ChunkDigests::from_raw(memory, size_bytes, chunk_len_bytes, &raw)
 }

@@ -1,4 +1,5 @@
-//! Repairs what the directory itself can repair: manifest, copy, checksums and digests files.
+//! Repairs what the directory itself can repair: manifest, copy, checksums and digests files. What is nowhere
+//! else in it is put back, or, if it is proof, replaced by new proof.
 //!
 //! Images are repaired by writing again into them: [`reopen`] gives a damaged image its partial name back,
 //! so that the bad chunks can be fetched and the image sealed as when it was first made.
@@ -8,7 +9,7 @@ use crate::draft::metadata_json;
 use crate::error::ArchiveError;
 use crate::files::{create_folder, write_atomic};
 use crate::lock::{Exclusive, Guard};
-use crate::manifest::Manifest;
+use crate::manifest::{FileEntry, Manifest};
 use crate::memory::Memory;
 use crate::open::read_digests;
 use crate::sums;
@@ -83,6 +84,43 @@ pub fn put_back(
         write_atomic(&path, data)?;
     }
     Ok(listed)
+}
+
+/// Replaces the certified replies by `files` (name and bytes), which prove the same roots anew, and lists them
+/// in the manifest. Interrupted, it leaves findings that the same repair mends.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn replace_certified(
+    lock: &Exclusive,
+    manifest: &Manifest,
+    files: &[(String, Vec<u8>)],
+) -> Result<(), ArchiveError> {
+    let layout = lock.layout();
+    let folder = layout.certified();
+    create_folder(&folder)?;
+    let within = format!("{}/", layout.relative(&folder));
+    let mut manifest = manifest.clone();
+    manifest
+        .files
+        .retain(|entry| !entry.path.starts_with(&within));
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        write_atomic(&path, bytes)?;
+        manifest.files.push(FileEntry {
+            path: layout.relative(&path),
+            size_bytes: bytes.len() as u64,
+            sha256: hex::encode(sha256(bytes)),
+        });
+    }
+    manifest
+        .files
+        .sort_by(|one, other| one.path.cmp(&other.path));
+    let json = manifest.to_json();
+    let sums = sums::render(layout, &manifest, &json);
+    write_atomic(&layout.sums(), sums.as_bytes())?;
+    write_atomic(&layout.manifest_copy(), &json)?;
+    write_atomic(&layout.manifest(), &json)
 }
 
 /// Opens a finished image for writing again. It has its partial name until it is sealed.

@@ -81,7 +81,7 @@ pub enum Remedy {
     Refetch,
     /// Rebuild the file from the rest of the directory.
     Rebuild,
-    /// Put the file back from where it came: the bytes are nowhere else in the directory.
+    /// Get the file again from where it came, or from a copy: its bytes are nowhere else in the directory.
     PutBack,
     /// Make the backup again: too much is damaged to tell what is right.
     BackUpAgain,
@@ -135,7 +135,9 @@ impl fmt::Display for Remedy {
             Remedy::Rebuild => {
                 "`ic-rescue verify --repair` rebuilds it from the rest of the backup"
             }
-            Remedy::PutBack => "put back the file with the expected SHA-256",
+            Remedy::PutBack => {
+                "`ic-rescue verify --repair` gets it again from where it came, or from a copy (--from)"
+            }
             Remedy::BackUpAgain => "run `ic-rescue backup` into this directory again",
         })
     }

@@ -4,12 +4,13 @@
 //! start, chunks are written at their offsets in any order, and there is no journal: what is done is
 //! found by hashing what is on disk, which cannot be wrong and costs a second or two per GiB.
 
-use crate::digests::{ChunkDigests, sha256};
+use crate::digests::ChunkDigests;
 use crate::error::ArchiveError;
 use crate::files;
 use crate::layout::Layout;
 use crate::memory::Memory;
-use crate::sparse::{self, HoleFinder};
+use crate::scan::{Found, scan};
+use crate::sparse;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -56,30 +57,22 @@ impl ImageWriter {
     /// [`ArchiveError::Read`] or [`ArchiveError::Write`].
     pub fn survey(&mut self, examined: Examined<'_>) -> Result<Vec<u64>, ArchiveError> {
         let mut missing = Vec::new();
-        let mut holes = HoleFinder::new(&self.file);
-        let mut buffer = Vec::new();
-        for chunk in 0..self.digests.count() {
-            let (offset, len) = (
-                self.digests.offset_bytes(chunk),
-                self.digests.len_bytes(chunk),
-            );
-            let hole = holes.is_hole(offset, len);
-            self.over_data[chunk as usize] = !hole;
-            let found = if hole {
-                *self.digests.zero(chunk)
-            } else {
-                read_at(&self.file, &self.path, offset, len, &mut buffer)?;
-                sha256(&buffer)
-            };
-            if found != *self.digests.get(chunk) {
-                if self.digests.is_zero(chunk) {
-                    sparse::zero_range(&self.file, offset, len)
-                        .map_err(|source| self.write_error(source))?;
-                } else {
-                    missing.push(chunk);
-                }
+        let found = scan(&self.file, &self.path, &self.digests, examined)?;
+        for (chunk, found) in (0..).zip(found) {
+            self.over_data[chunk as usize] = found != Found::Hole;
+            if found.digest(self.digests.zero(chunk)) == *self.digests.get(chunk) {
+                continue;
             }
-            examined(len);
+            if self.digests.is_zero(chunk) {
+                let (offset, len) = (
+                    self.digests.offset_bytes(chunk),
+                    self.digests.len_bytes(chunk),
+                );
+                sparse::zero_range(&self.file, offset, len)
+                    .map_err(|source| self.write_error(source))?;
+            } else {
+                missing.push(chunk);
+            }
         }
         Ok(missing)
     }

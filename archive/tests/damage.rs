@@ -4,8 +4,9 @@
 
 mod common;
 
+use archive::lock::Guard;
 use archive::verify::{Place, Remedy, verify};
-use archive::{Backup, Exclusive, Memory, Shared, repair};
+use archive::{Backup, Exclusive, Memory, Shared, open, repair};
 use common::*;
 use proptest::prelude::*;
 use std::fs;
@@ -121,7 +122,10 @@ fn one_changed_byte_anywhere_is_found_named_and_repaired() {
             prop_assert!(right, "{:?}", finding.place);
         }
         if finding.remedy == Remedy::PutBack {
-            fs::write(path, bytes).unwrap();
+            let lock = Exclusive::existing(dir).unwrap();
+            let manifest = open::read_manifest(lock.layout()).unwrap();
+            let is_back = repair::put_back(&lock, &manifest, &name, bytes).unwrap();
+            prop_assert!(is_back, "{} is not what the manifest lists", name);
         } else {
             repair_all(dir);
         }

@@ -1,7 +1,8 @@
 //! The only file that speaks to the network: signs, sends, verifies, and sorts what goes wrong.
 //!
 //! Replies are verified as the library does by default: node signatures of queries, certificates of
-//! updates. Nothing here repeats a call; see `transfer::retry`.
+//! updates. The one exception is [`Connection::fetch`], for chunks whose digests are certified. Nothing here
+//! repeats a call; see `transfer::retry`.
 
 use crate::calls::CertifiedCall;
 use crate::error::{CallError, CallErrorKind, CliError};
@@ -96,6 +97,26 @@ impl Connection {
             // A cached reply to an earlier question is no answer to this one.
             .with_nonce_generation()
             .call();
+        within(QUERY_TIMEOUT, canister, method, call).await
+    }
+
+    /// Asks one node for bytes that are proved otherwise: the node's signature under the reply is not
+    /// checked, which would mean hashing every byte of it once more. Not for anything that is believed.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn fetch(
+        &self,
+        canister: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        let call = self
+            .agent
+            .query(&canister, method)
+            .with_arg(arg)
+            .with_nonce_generation()
+            .call_without_verification();
         within(QUERY_TIMEOUT, canister, method, call).await
     }
 

@@ -5,7 +5,7 @@
 use crate::error::CliError;
 use crate::limits::{
     CASE_POLL, CASE_POLLS_MAX, CASE_STEPS_MAX, CASES_MAX, CASES_PER_CALL,
-    CHECKSUM_BATCHES_PER_CALL, CHECKSUMS_PER_CALL,
+    CHECKSUM_BATCHES_PER_CALL, CHECKSUMS_PER_CALL, WRONG_REPLIES_MAX,
 };
 use crate::output::{Event, Output};
 use crate::rescue::Rescue;
@@ -347,9 +347,30 @@ impl Case {
         let Some((size_bytes, root)) = recorded_root(view, memory) else {
             return Ok(None);
         };
-        let count = size_bytes.div_ceil(CHUNK_LEN_BYTES);
+        // One node lists them, and it may lie: the root tells, and another node may answer better.
+        let mut found = String::new();
+        for _ in 0..WRONG_REPLIES_MAX {
+            let raw = self.listed(memory, size_bytes).await?;
+            match ChunkDigests::from_raw(memory, size_bytes, CHUNK_LEN_BYTES, &raw) {
+                Ok(digests) if digests.root()[..] == root[..] => return Ok(Some(digests)),
+                Ok(digests) => found = hex::encode(digests.root()),
+                Err(error) => found = error.to_string(),
+            }
+            let wrong = format!("the {memory} checksums that were listed have another root");
+            self.rescue.retry().pause_after(&wrong).await;
+        }
+        Err(CliError::ListedRootDiffers {
+            memory,
+            expected: hex::encode(&root),
+            found,
+        })
+    }
+
+    /// The checksums of a memory as one node lists them.
+    async fn listed(&self, memory: Memory, size_bytes: u64) -> Result<Vec<u8>, CliError> {
+        let wanted_bytes = size_bytes.div_ceil(CHUNK_LEN_BYTES) * DIGEST_LEN_BYTES;
         let mut raw: Vec<u8> = Vec::new();
-        while (raw.len() as u64) < count * DIGEST_LEN_BYTES {
+        while (raw.len() as u64) < wanted_bytes {
             let first = raw.len() as u64 / DIGEST_LEN_BYTES;
             let args = (self.number, theirs(memory), first, CHECKSUMS_PER_CALL);
             let page: serde_bytes::ByteBuf = self.rescue.look(methods::CHECKSUMS, args).await?;
@@ -358,17 +379,7 @@ impl Case {
             }
             raw.extend_from_slice(&page);
         }
-        let differs = |found: String| CliError::ListedRootDiffers {
-            memory,
-            expected: hex::encode(&root),
-            found,
-        };
-        let digests = ChunkDigests::from_raw(memory, size_bytes, CHUNK_LEN_BYTES, &raw)
-            .map_err(|error| differs(error.to_string()))?;
-        if digests.root()[..] != root[..] {
-            return Err(differs(hex::encode(digests.root())));
-        }
-        Ok(Some(digests))
+        Ok(raw)
     }
 
     fn waits(&self, view: &CaseView) -> CliError {

@@ -9,10 +9,12 @@
 
 use crate::agent::certified_data;
 use crate::calls::{self, CALLS_FILE};
+use crate::case::theirs;
+use archive::digests::CHUNK_LEN_BYTES;
 use archive::layout::Layout;
 use archive::manifest::{Attestation, MemoryEntry};
 use archive::open::{ImageReader, read_certified, read_digests};
-use archive::{Manifest, Memory};
+use archive::{ChunkDigests, Manifest, Memory};
 use candid::Principal;
 use ic_agent::hash_tree::{HashTree, LookupResult};
 use rescue_api::RootStatement;
@@ -34,6 +36,39 @@ pub enum Verdict {
     },
 }
 
+/// What a certificate has to certify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The canister whose memories were hashed, as text.
+    pub patient: String,
+    /// Chunk length of the digests, in bytes.
+    pub chunk_len_bytes: u64,
+    /// Each memory with its size in bytes and its root, hex.
+    pub roots: Vec<(Memory, u64, String)>,
+}
+
+impl Claim {
+    /// What `manifest` claims.
+    pub fn of(manifest: &Manifest) -> Self {
+        let root = |entry: &MemoryEntry| (entry.memory, entry.size_bytes, entry.root.clone());
+        Self {
+            patient: manifest.subject.canister.clone(),
+            chunk_len_bytes: manifest.chunk_len_bytes,
+            roots: manifest.memories.iter().map(root).collect(),
+        }
+    }
+
+    /// What `digests`, recorded for `patient`, claim.
+    pub fn of_digests(patient: Principal, digests: &[ChunkDigests]) -> Self {
+        let root = |d: &ChunkDigests| (d.memory(), d.size_bytes(), hex::encode(d.root()));
+        Self {
+            patient: patient.to_text(),
+            chunk_len_bytes: CHUNK_LEN_BYTES,
+            roots: digests.iter().map(root).collect(),
+        }
+    }
+}
+
 /// Checks the certificate in the backup of `layout` against `root_key` (DER).
 pub async fn check(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) -> Verdict {
     let (rescue_canister, case) = match &manifest.subject.attestation {
@@ -45,21 +80,15 @@ pub async fn check(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) -> V
         Attestation::Received => return Verdict::Absent,
     };
     let file = |name: &str| read_certified(layout, name);
-    let (Some(certificate), Some(witness)) = (file("certificate.cbor"), file("witness.cbor"))
-    else {
+    if file("certificate.cbor").is_none() || file("witness.cbor").is_none() {
         return Verdict::Absent;
+    }
+    let Ok(rescue) = Principal::from_text(rescue_canister) else {
+        return Verdict::Invalid {
+            reason: "the manifest names no rescue canister".into(),
+        };
     };
-    match check_parts(
-        manifest,
-        rescue_canister,
-        *case,
-        &certificate,
-        &witness,
-        root_key,
-        file,
-    )
-    .await
-    {
+    match check_files(&Claim::of(manifest), rescue, *case, root_key, file).await {
         Ok(signed_at_ns) => Verdict::Valid { signed_at_ns },
         Err(reason) => Verdict::Invalid { reason },
     }
@@ -92,25 +121,29 @@ async fn check_calls(layout: &Layout, manifest: &Manifest, root_key: Vec<u8>) ->
     }
 }
 
-async fn check_parts(
-    manifest: &Manifest,
-    rescue_canister: &str,
+/// Checks the files of a certificate, given by name, and returns when the subnet signed, in nanoseconds since
+/// 1970.
+///
+/// # Errors
+/// Why they do not certify `claim`, in words.
+pub async fn check_files(
+    claim: &Claim,
+    rescue: Principal,
     case: u64,
-    certificate: &[u8],
-    witness: &[u8],
     root_key: Vec<u8>,
     file: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<u64, String> {
-    let rescue = Principal::from_text(rescue_canister)
-        .map_err(|_| "the manifest names no rescue canister".to_string())?;
-    let (data, signed_at_ns) = certified_data(certificate, rescue, root_key).await?;
-    let tree: HashTree<Vec<u8>> = serde_cbor::from_slice(witness)
+    let whole = |name: &str| file(name).ok_or_else(|| format!("{name} is not there"));
+    let certificate = whole("certificate.cbor")?;
+    let witness = whole("witness.cbor")?;
+    let (data, signed_at_ns) = certified_data(&certificate, rescue, root_key).await?;
+    let tree: HashTree<Vec<u8>> = serde_cbor::from_slice(&witness)
         .map_err(|error| format!("the witness is not understood: {error}"))?;
     if tree.digest()[..] != data[..] {
         return Err("the witness is not what the certificate certifies".into());
     }
-    for entry in &manifest.memories {
-        let name = entry.memory_name();
+    for (memory, size_bytes, root) in &claim.roots {
+        let name = theirs(*memory).name();
         let path = [
             RootStatement::TREE_LABEL.as_bytes(),
             &RootStatement::case_label(case),
@@ -118,50 +151,25 @@ async fn check_parts(
         ];
         let LookupResult::Found(statement) = tree.lookup_path(path) else {
             return Err(format!(
-                "the witness has no statement of case {case} about the {}",
-                entry.memory
+                "the witness has no statement of case {case} about the {memory}"
             ));
         };
         if file(&format!("{name}.statement.txt")).is_none_or(|text| text != statement) {
             return Err(format!("{name}.statement.txt is not what is certified"));
         }
-        check_statement(manifest, entry, &String::from_utf8_lossy(statement))?;
+        let statement = String::from_utf8_lossy(statement);
+        for line in [
+            format!("patient {}", claim.patient),
+            format!("size {size_bytes}"),
+            format!("chunk {}", claim.chunk_len_bytes),
+            format!("root {root}"),
+        ] {
+            if !statement.lines().any(|held| held == line) {
+                return Err(format!(
+                    "what is certified about the {memory} does not say `{line}`"
+                ));
+            }
+        }
     }
     Ok(signed_at_ns)
-}
-
-/// Compares what is certified with what the manifest says.
-fn check_statement(
-    manifest: &Manifest,
-    entry: &MemoryEntry,
-    statement: &str,
-) -> Result<(), String> {
-    for line in [
-        format!("patient {}", manifest.subject.canister),
-        format!("size {}", entry.size_bytes),
-        format!("chunk {}", manifest.chunk_len_bytes),
-        format!("root {}", entry.root),
-    ] {
-        if !statement.lines().any(|held| held == line) {
-            return Err(format!(
-                "what is certified about the {} does not say `{line}`",
-                entry.memory
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The word for a memory in statements.
-trait MemoryName {
-    fn memory_name(&self) -> &'static str;
-}
-
-impl MemoryName for MemoryEntry {
-    fn memory_name(&self) -> &'static str {
-        match self.memory {
-            Memory::Stable => rescue_api::Memory::Stable.name(),
-            Memory::Heap => rescue_api::Memory::Heap.name(),
-        }
-    }
 }

@@ -8,6 +8,9 @@ pub const WORKERS_DEFAULT: usize = 12;
 /// Most requests under way at once that `--workers` may ask for.
 pub const WORKERS_MAX: usize = 64;
 
+/// Replies that are hashed and written, or wait for it, while all lanes are busy with further requests.
+pub const REPLIES_CHECKED_MAX: usize = 6;
+
 /// Chunks asked for in one plain query. Two chunks of 1 MiB fit the 3 MiB of its reply.
 pub const CHUNKS_PER_READ_MAX: u64 = 2;
 

@@ -68,6 +68,13 @@ pub enum Event {
         /// Calls that were repeated.
         repeated_calls: u64,
     },
+    /// Calls had to be repeated.
+    Repeated {
+        /// How many, of the whole command.
+        calls: u64,
+        /// Why the last of them.
+        reason: String,
+    },
     /// Chunks were sent.
     Sent {
         /// Which memory.
@@ -460,6 +467,12 @@ impl fmt::Display for Event {
                     write!(f, "; {repeated_calls} calls had to be repeated")?;
                 }
                 Ok(())
+            }
+            Event::Repeated { calls, reason } => {
+                write!(
+                    f,
+                    "{calls} calls had to be repeated; the last because: {reason}"
+                )
             }
             Event::Sent {
                 memory,

@@ -1,7 +1,7 @@
 //! Typed calls to the rescue canister.
 
 use crate::agent::Connection;
-use crate::error::CliError;
+use crate::error::{CallError, CallErrorKind, CliError};
 use crate::transfer::retry::Retry;
 use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{CandidType, Principal};
@@ -68,7 +68,13 @@ impl Rescue {
             .map_err(|refusal| self.refused(method, refusal))
     }
 
-    /// Looks at something through one node.
+    /// Patience with its replies.
+    pub fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    /// Looks at something through one node. A reply that is not understood is asked for again: another node
+    /// may answer better.
     ///
     /// # Errors
     /// As [`Rescue::step`].
@@ -78,11 +84,17 @@ impl Rescue {
         T: CandidType + DeserializeOwned,
     {
         let arg = encode(args);
-        let reply = self
-            .retry
-            .run(|| self.connection.query(self.canister, method, arg.clone()))
-            .await?;
-        let (answer,): (Result<T, Refusal>,) = self.decode(method, &reply)?;
+        let look = || async {
+            let query = self.connection.query(self.canister, method, arg.clone());
+            let reply = query.await?;
+            candid::utils::decode_args(&reply).map_err(|error| CallError {
+                canister: self.canister.to_text(),
+                method: method.to_string(),
+                message: format!("the reply is not understood: {error}"),
+                kind: CallErrorKind::Temporary,
+            })
+        };
+        let (answer,): (Result<T, Refusal>,) = self.retry.run(look).await?;
         answer.map_err(|refusal| self.refused(method, refusal))
     }
 

@@ -5,9 +5,14 @@
 mod bad_network;
 mod bricked_patients;
 mod compressed_restore;
+mod damaged_backups;
+mod ended_otherwise;
+mod faulty_server;
 mod full_heaps;
 mod icp_snapshots;
 mod kept_heaps;
+mod killed_anywhere;
+mod large_memory;
 mod real_images;
 mod refused_arguments;
 mod refused_strangers;

@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod bench;
+mod bench_transfer;
 #[cfg(test)]
 mod built_tests;
 mod cargo;
@@ -33,6 +34,8 @@ cargo xtask <verb>
   transcript      what the server in POCKET_IC_BIN answers, compared with the local network
   differ [SEED [COUNT]]  random scenarios on the local network and on the server in POCKET_IC_BIN
   bench [ARGS…]   what the pair costs, in instructions and cycles
+  bench --large   a sparse memory of 64 GiB through backup, verify, second backup and restore
+  bench --transfer  a download beside the ways of others and beside the ceiling
   lint            rustfmt --check and clippy with -D warnings
 ";
 
@@ -46,7 +49,11 @@ fn main() -> ExitCode {
         Some("wasm") => wasm::build_all().map(|modules| wasm::print(&modules)),
         Some("transcript") => transcript::run(),
         Some("differ") => differ::run(&rest),
-        Some("bench") => bench::run(&rest),
+        Some("bench") => match rest.split_first() {
+            Some((flag, rest)) if flag == "--large" => bench_transfer::large(rest),
+            Some((flag, rest)) if flag == "--transfer" => bench_transfer::transfer(rest),
+            _ => bench::run(&rest),
+        },
         Some("lint") => lint::run(),
         _ => {
             eprint!("{USAGE}");

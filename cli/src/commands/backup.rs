@@ -191,6 +191,7 @@ pub async fn execute(
     };
     let seal = complete(&context, canister, parts, module, output).await?;
     drop(draft.seal(seal)?);
+    context.report(output);
     conclude(&args.output, output)
 }
 
@@ -212,6 +213,7 @@ async fn by_snapshot(
         None => routes::snapshot::take(&management, None, false, output).await?,
     };
     routes::snapshot::download(lock, context, canister, &id, output).await?;
+    context.report(output);
     conclude(&args.output, output)
 }
 

@@ -58,6 +58,7 @@ pub async fn execute(
         delete_snapshot: args.delete_snapshot,
     };
     let view: CaseView = case.step(methods::CLOSE, (arguments,)).await?;
+    context.report(output);
     output.say(&Event::Done {
         text: format!("case {} of {canister} is closed", view.case),
     });

@@ -91,6 +91,7 @@ pub async fn execute(
                         ),
                     });
                 }
+                context.report(output);
                 output.say(&Event::Installed {
                     canister: canister.to_text(),
                     module_hash: hex::encode(hash),

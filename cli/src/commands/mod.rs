@@ -25,7 +25,7 @@ use crate::agent::Connection;
 use crate::args::{Args, NetworkArgs, Verb};
 use crate::error::CliError;
 use crate::identity;
-use crate::output::Output;
+use crate::output::{Event, Output};
 use crate::rescue::Rescue;
 use crate::transfer::retry::Retry;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,14 @@ impl Context {
             retry: Arc::new(Retry::default()),
             workers: args.workers,
         })
+    }
+
+    /// Tells of calls that had to be repeated, if any had to.
+    pub fn report(&self, output: &Output) {
+        if let Some(reason) = self.retry.last() {
+            let calls = self.retry.repeated();
+            output.say(&Event::Repeated { calls, reason });
+        }
     }
 
     /// The rescue canister that `args` name.

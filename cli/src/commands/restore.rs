@@ -123,6 +123,7 @@ pub async fn execute(
     for image in &images {
         prove(case, &patient, image.digests(), &context, output).await?;
     }
+    context.report(output);
     output.say(&Event::Restored {
         canister: canister.to_text(),
         directory: args.directory.display().to_string(),
@@ -250,6 +251,7 @@ async fn by_snapshot(
         });
     }
     management.delete_snapshot(&id).await?;
+    context.report(output);
     output.say(&Event::Restored {
         canister: canister.to_text(),
         directory: args.directory.display().to_string(),

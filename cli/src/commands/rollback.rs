@@ -66,6 +66,7 @@ pub async fn execute(
                 module: Held::Own,
                 run,
             } if run == Run::Running || args.leave_stopped => {
+                context.report(output);
                 output.say(&Event::Done {
                     text: format!(
                         "{canister} is what it was when case {} took its snapshot",

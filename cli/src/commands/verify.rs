@@ -1,9 +1,8 @@
 //! `verify`: re-reads every byte of a backup and lists everything that is wrong. Needs no network.
 //!
-//! With `--repair` it then mends what it can: small files from the rest of the directory or from another copy,
-//! chunks from another copy, from the snapshot that was downloaded, or from the canister, if it still runs the
-//! downloader or the uploader. Only what is
-//! bad is fetched.
+//! With `--repair` it then mends what it can: small files from the rest of the directory, from another copy, or
+//! from where they came; chunks from another copy, from the snapshot that was downloaded, or from the canister,
+//! if it still runs the downloader or the uploader. Only what is bad is fetched.
 
 use super::{Context, read_file};
 use crate::agent::mainnet_root_key;
@@ -15,6 +14,7 @@ use crate::management::Management;
 use crate::network::RootKey;
 use crate::output::{Event, Output};
 use crate::patient::Patient;
+use crate::refetch::refetch;
 use crate::transfer::fetch::{FetchOptions, fetch_image};
 use archive::lock::Guard;
 use archive::verify::{Remedy, Report, verify};
@@ -70,7 +70,10 @@ pub async fn execute(
         output.step(format!("rebuilt {name}"));
     }
     let manifest = open::read_manifest(lock.layout())?;
-    put_back(args, &lock, &manifest, &report, output)?;
+    let missing = put_back(args, &lock, &manifest, &report, output)?;
+    if !missing.is_empty() && network.identity.is_some() {
+        refetch(network, &lock, &manifest, &missing, output).await?;
+    }
     for memory in Memory::ALL {
         let Some(entry) = manifest.memory(memory) else {
             continue;
@@ -123,14 +126,15 @@ async fn check_certificate(
     }
 }
 
-/// Puts files back whose bytes are nowhere else in the directory.
+/// Puts files back whose bytes are nowhere else in the directory; returns those that are in no copy either.
 fn put_back(
     args: &VerifyArgs,
     lock: &Exclusive,
     manifest: &Manifest,
     report: &Report,
     output: &Output,
-) -> Result<(), CliError> {
+) -> Result<Vec<String>, CliError> {
+    let mut missing = Vec::new();
     for finding in report
         .findings
         .iter()
@@ -141,6 +145,7 @@ fn put_back(
             .module
             .clone()
             .filter(|_| finding.file == "wasm_module.bin");
+        let mut is_back = false;
         for candidate in [copy, module]
             .into_iter()
             .flatten()
@@ -152,11 +157,15 @@ fn put_back(
                     finding.file,
                     candidate.display()
                 ));
+                is_back = true;
                 break;
             }
         }
+        if !is_back {
+            missing.push(finding.file.clone());
+        }
     }
-    Ok(())
+    Ok(missing)
 }
 
 /// Brings a damaged image back to what its digests say, and seals it again.

@@ -3,17 +3,18 @@
 
 use super::{Fence, Prepared};
 use crate::case::Case;
+use crate::certificate::Claim;
 use crate::commands::Context;
 use crate::commands::backup::BackupArgs;
 use crate::error::CliError;
-use crate::network::RootKey;
+use crate::evidence::certified_files;
 use crate::output::Output;
 use crate::rescue::Rescue;
 use archive::manifest::{Attestation, Route};
 use archive::metadata::Metadata;
 use archive::{Draft, Exclusive, Memory, Subject};
 use candid::Principal;
-use rescue_api::{CaseView, CertifiedRoots, OpenCaseArgs, Plan, SnapshotPolicy, methods};
+use rescue_api::{CaseView, OpenCaseArgs, Plan, SnapshotPolicy};
 
 /// Opens or goes on with the canister's case until its memory is recorded.
 ///
@@ -54,11 +55,13 @@ pub async fn prepare(
             )),
         }
     }
+    let claim = Claim::of_digests(canister, &digests);
+    let certified = certified_files(context, case.rescue(), case.number(), &claim, output).await?;
     let snapshot = view.snapshot.as_ref().filter(|snapshot| !snapshot.deleted);
     Ok(Prepared {
         draft,
         digests,
-        certified: certified_roots(context, &case, output).await?,
+        certified,
         snapshot: snapshot.map(|snapshot| snapshot.id.to_vec()),
         metadata: Metadata {
             taken_at_timestamp: view.baseline.seen_at_nanos,
@@ -96,34 +99,4 @@ fn subject(context: &Context, case: &Case, view: &CaseView) -> Subject {
             .unwrap_or(0),
         snapshot: None,
     }
-}
-
-/// The recorded roots with the subnet's signature over them, as files.
-async fn certified_roots(
-    context: &Context,
-    case: &Case,
-    output: &Output,
-) -> Result<Vec<(String, Vec<u8>)>, CliError> {
-    let roots: CertifiedRoots = case
-        .rescue()
-        .look(methods::CERTIFIED_ROOTS, (case.number(),))
-        .await?;
-    let Some(certificate) = roots.certificate else {
-        output.warn(
-            "the rescue canister gave no certificate: the backup has its checksums, not the proof",
-        );
-        return Ok(Vec::new());
-    };
-    let mut files = vec![
-        ("certificate.cbor".to_string(), certificate.into_vec()),
-        ("witness.cbor".to_string(), roots.witness.into_vec()),
-    ];
-    if context.connection.network().root_key != RootKey::Mainnet {
-        files.push(("root_key.der".to_string(), context.connection.root_key()));
-    }
-    for statement in roots.statements {
-        let name = format!("{}.statement.txt", statement.memory.name());
-        files.push((name, statement.to_text().into_bytes()));
-    }
-    Ok(files)
 }

@@ -1,13 +1,22 @@
 //! Fetches the missing chunks of an image. What does not have the recorded digest is never kept.
+//!
+//! ```text
+//! spans ─► [ a lane: request, reply ] ─► [ hash, compare, write ]
+//!           at most `workers` at once     while other requests have the lanes
+//! ```
+//!
+//! A reply gives its lane back before it is hashed, so that the line never waits for the disk. Replies that
+//! wait to be hashed are bounded as well: memory use does not depend on the size of the image.
 
 use super::plan::{Span, spans};
 use super::progress::Progress;
 use super::retry::Retry;
 use super::{Source, pool};
 use crate::error::CliError;
-use crate::limits::WRONG_REPLIES_MAX;
+use crate::limits::{REPLIES_CHECKED_MAX, WRONG_REPLIES_MAX};
 use archive::{ArchiveError, ImageWriter};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// How to fetch.
 #[derive(Clone, Debug)]
@@ -31,6 +40,13 @@ pub struct Fetched {
     pub wrong_chunks: u64,
 }
 
+/// A source and the lanes to it.
+struct Line<S> {
+    source: Arc<S>,
+    lanes: Semaphore,
+    retry: Arc<Retry>,
+}
+
 /// Fetches `missing` from `source` into `writer`.
 ///
 /// # Errors
@@ -45,8 +61,14 @@ pub async fn fetch_image<S: Source>(
 ) -> Result<Fetched, CliError> {
     let jobs = spans(writer.digests(), missing, options.chunks_per_read);
     let mut total = Fetched::default();
-    let work = |span| fetch_span(source.clone(), writer.clone(), span, options.retry.clone());
-    pool::run(jobs, options.workers, work, |fetched: Fetched| {
+    let line = Arc::new(Line {
+        source: source.clone(),
+        lanes: Semaphore::new(options.workers.max(1)),
+        retry: options.retry.clone(),
+    });
+    let work = |span| fetch_span(line.clone(), writer.clone(), span);
+    let spans_at_once = options.workers + REPLIES_CHECKED_MAX;
+    pool::run(jobs, spans_at_once, work, |fetched: Fetched| {
         total.chunks += fetched.chunks;
         total.bytes += fetched.bytes;
         total.wrong_chunks += fetched.wrong_chunks;
@@ -58,13 +80,12 @@ pub async fn fetch_image<S: Source>(
 
 /// Fetches one span; chunks of it that are wrong are fetched again one by one.
 async fn fetch_span<S: Source>(
-    source: Arc<S>,
+    line: Arc<Line<S>>,
     writer: Arc<ImageWriter>,
     span: Span,
-    retry: Arc<Retry>,
 ) -> Result<Fetched, CliError> {
     let mut fetched = Fetched::default();
-    let wrong = fetch_once(&*source, &writer, span, &retry).await?;
+    let wrong = fetch_once(&line, &writer, span).await?;
     for (chunk, mut error) in wrong {
         let single = spans(writer.digests(), &[chunk], 1)[0];
         let mut attempts = 1;
@@ -74,7 +95,7 @@ async fn fetch_span<S: Source>(
                 return Err(never_matched(&writer, chunk, attempts, &error));
             }
             attempts += 1;
-            match fetch_once(&*source, &writer, single, &retry).await?.pop() {
+            match fetch_once(&line, &writer, single).await?.pop() {
                 None => break,
                 Some((_, again)) => error = again,
             }
@@ -87,15 +108,19 @@ async fn fetch_span<S: Source>(
 
 /// Fetches one span once, writes what is right, returns what is wrong.
 async fn fetch_once<S: Source>(
-    source: &S,
+    line: &Line<S>,
     writer: &Arc<ImageWriter>,
     span: Span,
-    retry: &Retry,
 ) -> Result<Vec<(u64, ArchiveError)>, CliError> {
     let memory = writer.digests().memory();
-    let data = retry
-        .run(|| source.read(memory, span.offset_bytes, span.len_bytes))
-        .await?;
+    let request = || async {
+        // A pause between two attempts keeps no lane from others.
+        let _lane = line.lanes.acquire().await;
+        line.source
+            .read(memory, span.offset_bytes, span.len_bytes)
+            .await
+    };
+    let data = line.retry.run(request).await?;
     let writer = writer.clone();
     // Hashing and writing take milliseconds: not on the threads that wait for the network.
     let checked = tokio::task::spawn_blocking(move || write_span(&writer, span, &data)).await;

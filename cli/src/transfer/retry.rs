@@ -4,6 +4,7 @@ use crate::error::{CallError, CallErrorKind, CliError};
 use crate::limits::{ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often and how patiently.
@@ -17,6 +18,8 @@ pub struct Retry {
     pub backoff_max: Duration,
     /// Attempts beyond the first, of all calls together.
     pub repeated: AtomicU64,
+    /// Why the last of them was needed.
+    pub last: Mutex<Option<String>>,
 }
 
 impl Default for Retry {
@@ -26,6 +29,7 @@ impl Default for Retry {
             backoff_first: BACKOFF_FIRST,
             backoff_max: BACKOFF_MAX,
             repeated: AtomicU64::new(0),
+            last: Mutex::new(None),
         }
     }
 }
@@ -52,14 +56,32 @@ impl Retry {
                         attempts: attempt,
                     });
                 }
-                Err(_) => {
-                    self.repeated.fetch_add(1, Ordering::Relaxed);
+                Err(error) => {
+                    self.note(&error.to_string());
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(self.backoff_max);
                 }
             }
         }
         unreachable!("BUG: the loop ends by returning")
+    }
+
+    /// Takes note of a reply that was found wrong after it had been understood, and pauses before it is asked
+    /// for again.
+    pub async fn pause_after(&self, wrong: &str) {
+        self.note(wrong);
+        tokio::time::sleep(self.backoff_first).await;
+    }
+
+    fn note(&self, reason: &str) {
+        self.repeated.fetch_add(1, Ordering::Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string());
+    }
+
+    /// Why a call was repeated last; none if none was.
+    pub fn last(&self) -> Option<String> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 
     /// Attempts beyond the first so far.
@@ -107,6 +129,7 @@ mod tests {
             .await;
         assert_eq!(result.unwrap(), 7);
         assert_eq!(retry.repeated(), 2);
+        assert_eq!(retry.last().unwrap(), "m of c: no");
     }
 
     #[tokio::test]
@@ -117,6 +140,7 @@ mod tests {
             .await;
         assert!(matches!(result, Err(CliError::Rejected(_))));
         assert_eq!(retry.repeated(), 0);
+        assert_eq!(retry.last(), None);
     }
 
     #[tokio::test]
