@@ -173,8 +173,15 @@ impl Case {
     pub async fn drive_to_recorded(&self, output: &Output) -> Result<CaseView, CliError> {
         for _ in 0..CASE_STEPS_MAX {
             let view = self.view().await?;
-            if is_serving(&view) && view.memories.iter().all(|m| m.wiped || has_root(m)) {
+            let is_recorded = view.memories.iter().all(|m| m.wiped || has_root(m));
+            if is_serving(&view) && is_recorded {
                 return Ok(view);
+            }
+            if is_recorded && holds_pair(&view) {
+                // A restore was interrupted between two swaps: the plan has nothing more to do, but may go on.
+                output.step(describe(&Operation::Start));
+                let _: CaseView = self.step(methods::START, (self.number,)).await?;
+                continue;
             }
             let leads_there = matches!(
                 view.next,
@@ -430,6 +437,14 @@ pub fn is_serving(view: &CaseView) -> bool {
             run: Run::Running
         }
     )
+}
+
+/// Whether the patient holds a module of the pair, whether it runs or not.
+fn holds_pair(view: &CaseView) -> bool {
+    let Phase::Holding { module, .. } = view.phase else {
+        return false;
+    };
+    matches!(module, Held::Downloader | Held::Uploader)
 }
 
 fn has_root(memory: &rescue_api::MemoryView) -> bool {

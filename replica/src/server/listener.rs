@@ -59,6 +59,9 @@ async fn serve_connection(server: Arc<Server>, stream: TcpStream, scope: Scope) 
     // An error is a client that went away or a connection cut on purpose: nobody is left to tell.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client that pauses between two requests finds its connection as it left it: a blocking one would not
+        // notice that it was closed before it uses it.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
