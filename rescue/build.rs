@@ -1,4 +1,5 @@
-//! Puts the pair where `src/pair.rs` embeds it from: `OUT_DIR/downloader.wasm`, `OUT_DIR/uploader.wasm`.
+//! Puts the pair where `src/pair.rs` embeds it from: `OUT_DIR/downloader.wasm`, `OUT_DIR/uploader.wasm`,
+//! and both with 64-bit addresses.
 //!
 //! `IC_RESCUE_PAIR_DIR` names the folder with the finished modules (`cargo xtask wasm` sets it). A
 //! canister is not built without it. Host builds (tests, clippy) that lack it get placeholders which
@@ -8,7 +9,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 const VARIABLE: &str = "IC_RESCUE_PAIR_DIR";
-const NAMES: [&str; 2] = ["downloader.wasm", "uploader.wasm"];
+const NAMES: [&str; 4] = [
+    "downloader.wasm",
+    "uploader.wasm",
+    "downloader64.wasm",
+    "uploader64.wasm",
+];
 
 fn main() {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
@@ -17,7 +23,7 @@ fn main() {
     match env::var_os(VARIABLE) {
         Some(folder) => embed(Path::new(&folder), &out_dir),
         None if for_wasm => fail(&format!(
-            "{VARIABLE} is not set: it must name the folder with downloader.wasm and uploader.wasm. \
+            "{VARIABLE} is not set: it must name the folder with the modules of the pair. \
              Build the canisters with `cargo xtask wasm`, which sets it."
         )),
         None => placeholders(&out_dir),

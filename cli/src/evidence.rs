@@ -42,7 +42,7 @@ pub async fn certified_files(
         };
         match check_files(claim, rescue.canister(), case, root_key.clone(), file).await {
             Ok(_) => return Ok(files),
-            Err(reason) => wrong = reason,
+            Err(flaw) => wrong = flaw.to_string(),
         }
         context.retry.pause_after(&wrong).await;
     }

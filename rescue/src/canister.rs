@@ -10,6 +10,7 @@ use rescue_api::{
 use serde_bytes::ByteBuf;
 
 use crate::case::model::Case;
+use crate::ic::outstanding;
 use crate::store::{cases, counters, settings};
 use crate::view::{self, parse};
 use crate::{guard, publication, queries, updates};
@@ -22,6 +23,9 @@ fn init(args: Option<InitArgs>) {
 
 #[ic_cdk::post_upgrade]
 fn post_upgrade(args: Option<InitArgs>) {
+    if let Err(why) = outstanding::check_none() {
+        ic_cdk::api::trap(why);
+    }
     settings::change(|settings| settings.upgraded_at = Some(ic_cdk::api::time()));
     configure(args);
 }

@@ -2,10 +2,12 @@
 
 /// Cases kept, closed ones included (`forget` makes room).
 pub const CASES_MAX: u64 = 500;
-/// Journal entries of one case from which on only the way out is open (settle, rollback, close).
+/// Journal entries of one case from which on only the way out is open.
 pub const JOURNAL_ENTRIES_MAX: u64 = 4_000;
-/// Further entries that the way out may write.
+/// Further entries for `stop`, `start`, `settle` and `accept`.
 pub const JOURNAL_RESERVE: u64 = 200;
+/// Further entries, beyond those, for `rollback` and `close`: hundreds of attempts.
+pub const JOURNAL_LAST_RESERVE: u64 = 2_000;
 /// Journal entries answered per call.
 pub const JOURNAL_PAGE_MAX: u32 = 200;
 /// Case summaries answered per call.

@@ -19,6 +19,7 @@ use crate::case::rules::{self, Consent};
 use crate::case::step::Event;
 use crate::ic::look::look;
 use crate::ic::management::CallEnd;
+use crate::pair;
 use crate::store::{cases, counters};
 use crate::view;
 
@@ -44,7 +45,8 @@ pub async fn perform(
 ) -> Result<Case, Refusal> {
     let ticket = Ticket::take(case, actor, operation, consent)?;
     let case = ticket.look().await?;
-    if let Err(refusal) = cycles::check(operation, &case.last_seen) {
+    let width = pair::width(&case, operation);
+    if let Err(refusal) = cycles::check(operation, width, &case.last_seen) {
         ticket.release();
         return Err(refusal);
     }
@@ -146,6 +148,11 @@ impl Ticket {
     pub async fn conclude(self, end: CallEnd) -> Result<Case, Refusal> {
         let before = cases::get(self.case)?;
         let Ok(found) = look(before.patient, self.operation == Operation::Snapshot).await else {
+            if end.was_never_sent() {
+                // No look is needed to know that it has done nothing.
+                self.release();
+                return Err(end.into_refusal(self.operation));
+            }
             // The doubt stays, on record, until someone settles it.
             return Err(match cases::get(self.case)?.in_doubt() {
                 Some(pending) => Refusal::OutcomeUnknown(view::busy(pending)),
@@ -166,24 +173,9 @@ impl Ticket {
         if let Some(pending) = case.in_doubt() {
             return Err(Refusal::OutcomeUnknown(view::busy(pending)));
         }
-        match (verdict, end) {
-            (Verdict::Effect { .. }, _) => Ok(case),
-            (
-                _,
-                CallEnd::Rejected {
-                    method,
-                    code,
-                    message,
-                },
-            ) => Err(Refusal::CallRejected {
-                method: method.to_string(),
-                code,
-                message,
-            }),
-            (_, CallEnd::Answered) => Err(Refusal::BadReply {
-                method: format!("{:?}", self.operation),
-                what: "it was answered, but the patient does not show it".to_string(),
-            }),
+        match verdict {
+            Verdict::Effect { .. } => Ok(case),
+            Verdict::Quiet | Verdict::Foreign { .. } => Err(end.into_refusal(self.operation)),
         }
     }
 

@@ -279,9 +279,9 @@ fn a_step_out_of_order_is_refused_with_what_may_be_done() {
     assert!(matches!(answer, Err(Refusal::PatientNotWhole { .. })));
 }
 
-/// The answer is lost because rescue is upgraded while the call is out; the patient shows the outcome.
+/// The code that waits for an answer is not replaced before the answer has come.
 #[test]
-fn an_outcome_lost_in_an_upgrade_of_rescue_is_settled_by_looking() {
+fn rescue_is_not_upgraded_while_its_calls_are_out() {
     let ward = Ward::open();
     ward.step(methods::STOP).unwrap();
     ward.step(methods::SNAPSHOT).unwrap();
@@ -293,10 +293,12 @@ fn an_outcome_lost_in_an_upgrade_of_rescue_is_settled_by_looking() {
         memories: SwapMemories::ReplaceHeap,
         while_stopping: false,
     };
+    let rescue = ward.rescue.canister;
+    let operator = Some(world.operator.principal);
     let message = world
         .pic
         .submit_call(
-            ward.rescue.canister,
+            rescue,
             world.operator.principal,
             methods::SWAP_IN,
             candid::encode_args((args,)).unwrap(),
@@ -308,18 +310,22 @@ fn an_outcome_lost_in_an_upgrade_of_rescue_is_settled_by_looking() {
         || world.module_hash(ward.ledger.canister) != before,
         &message,
     );
-    let arg = candid::encode_args((None::<InitArgs>,)).unwrap();
-    world
-        .pic
-        .upgrade_canister(
-            ward.rescue.canister,
-            wasms::load("rescue"),
-            arg,
-            Some(world.operator.principal),
-        )
-        .unwrap();
+    let upgrade = || {
+        let arg = candid::encode_args((None::<InitArgs>,)).unwrap();
+        world
+            .pic
+            .upgrade_canister(rescue, wasms::load("rescue"), arg, operator)
+    };
+    let refused = upgrade().unwrap_err();
+    assert!(
+        refused.reject_message.contains("stop it first"),
+        "{refused:?}"
+    );
     world.pic.auto_progress();
-    let view = ward.step(methods::SETTLE).unwrap();
+    world.pic.stop_canister(rescue, operator).unwrap();
+    upgrade().unwrap();
+    world.pic.start_canister(rescue, operator).unwrap();
+    let view = ward.view();
     assert_eq!(view.phase, holding(Held::Downloader, Run::Stopped));
     let view = ward.rollback(false).unwrap();
     assert_eq!(view.phase, holding(Held::Own, Run::Stopped));

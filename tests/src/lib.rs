@@ -9,10 +9,12 @@
 // A scenario that cannot go on reports by panicking, like the tests it serves.
 #![allow(clippy::unwrap_used)]
 
+pub mod browser;
 pub mod cli;
 pub mod delay;
 pub mod faults;
 pub mod flow;
+pub mod forwarder;
 pub mod icp;
 pub mod identity;
 pub mod images;
@@ -23,6 +25,8 @@ pub mod pair;
 pub mod proxy;
 pub mod rescue;
 pub mod tap;
+pub mod tiny;
+pub mod trapping;
 pub mod wasms;
 pub mod watch;
 mod world;

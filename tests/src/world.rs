@@ -33,9 +33,14 @@ impl Default for World {
 impl World {
     /// A network with an NNS subnet (it holds the root key) and an application subnet, in real time.
     pub fn new() -> World {
-        let pic = PocketIcBuilder::new()
-            .with_nns_subnet()
-            .with_application_subnet()
+        World::with_application_subnets(1)
+    }
+
+    /// The same with so many application subnets.
+    pub fn with_application_subnets(count: usize) -> World {
+        let builder = PocketIcBuilder::new().with_nns_subnet();
+        let pic = (0..count)
+            .fold(builder, |builder, _| builder.with_application_subnet())
             .build();
         pic.auto_progress();
         let folder = tempfile::tempdir().unwrap();

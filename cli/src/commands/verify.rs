@@ -119,7 +119,8 @@ async fn check_certificate(
             });
             Ok(true)
         }
-        Verdict::Invalid { reason } => {
+        Verdict::Invalid(flaw) => {
+            let reason = flaw.to_string();
             output.say(&Event::NotCertified { reason });
             Ok(false)
         }

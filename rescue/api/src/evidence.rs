@@ -169,6 +169,8 @@ pub struct CertifiedRoots {
 pub struct ModuleInfo {
     /// Which.
     pub module: Pair,
+    /// Whether it has 64-bit addresses: it is swapped in where the heap is larger than 4 GiB.
+    pub memory64: bool,
     /// SHA-256 of its bytes, computed on chain.
     pub module_hash: ByteBuf,
     /// Its size, bytes.

@@ -6,6 +6,7 @@
 use rescue_api::Refusal;
 
 use super::model::{Operation, Seen};
+use crate::pair::Width;
 use crate::view;
 
 /// Fixed price of executing a message.
@@ -19,19 +20,25 @@ const SNAPSHOT: u128 = 2_000_000_000;
 /// Price of storing a GiB for a second.
 const GIB_SECOND: u128 = 127_000;
 
-/// Cycles the patient must be able to spend for a step.
+/// Cycles the patient must be able to spend for a step. Instructions of modules with 64-bit addresses are
+/// charged double; of the final module the width is not known, so that is its lower bound.
 #[must_use]
-pub fn prepayment(operation: Operation, seen: &Seen) -> u128 {
+pub fn prepayment(operation: Operation, width: Width, seen: &Seen) -> u128 {
     let memory = u128::from(seen.memory_bytes);
+    let price = match width {
+        Width::Bits32 => 1,
+        Width::Bits64 => 2,
+    };
     match operation {
-        Operation::SwapIn { .. } | Operation::Install(_) => INSTALL + MESSAGE,
+        Operation::SwapIn { .. } => price * INSTALL + MESSAGE,
+        Operation::Install(_) => INSTALL + MESSAGE,
         Operation::Snapshot => {
             let freezing =
                 GIB_SECOND * seen.freezing_threshold * memory / u128::from(wire::limits::GIB_BYTES);
             SNAPSHOT + memory + MESSAGE + freezing
         }
         Operation::Rollback => SNAPSHOT + MESSAGE,
-        Operation::Checksum(_) | Operation::Attest(_) => QUERY + MESSAGE,
+        Operation::Checksum(_) | Operation::Attest(_) => price * QUERY + MESSAGE,
         Operation::Stop
         | Operation::Start
         | Operation::Declare
@@ -45,8 +52,8 @@ pub fn prepayment(operation: Operation, seen: &Seen) -> u128 {
 
 /// Refuses a step that the patient cannot prepay. A patient that burns nothing for being there lives
 /// on a subnet that charges nothing.
-pub fn check(operation: Operation, seen: &Seen) -> Result<(), Refusal> {
-    let prepayment = prepayment(operation, seen);
+pub fn check(operation: Operation, width: Width, seen: &Seen) -> Result<(), Refusal> {
+    let prepayment = prepayment(operation, width, seen);
     if prepayment == 0 || seen.idle_cycles_per_day == 0 {
         return Ok(());
     }

@@ -6,7 +6,7 @@
 use candid::Principal;
 use serde_bytes::ByteBuf;
 
-use super::model::{Case, Hash, Held, Memories, Operation, Pending, Run, Seen};
+use super::model::{Case, Hash, Held, Memories, Operation, Pair, Pending, Run, Seen};
 
 /// One entry of the patient's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,18 +252,15 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Which of the modules known to a case a hash is.
 #[must_use]
-pub fn known_module(case: &Case, hash: Option<Hash>, pair: [Hash; 2]) -> Option<Held> {
-    use super::model::Pair::{Downloader, Uploader};
+pub fn known_module(case: &Case, hash: Option<Hash>, pair: &[(Pair, Hash)]) -> Option<Held> {
     let hash = hash?;
     if Some(hash) == case.own_hash {
         Some(Held::Own)
     } else if Some(hash) == case.final_hash {
         Some(Held::Final)
-    } else if hash == pair[0] {
-        Some(Held::Pair(Downloader))
-    } else if hash == pair[1] {
-        Some(Held::Pair(Uploader))
     } else {
-        None
+        pair.iter()
+            .find(|(_, known)| hash == *known)
+            .map(|(module, _)| Held::Pair(*module))
     }
 }

@@ -374,6 +374,14 @@ impl Case {
             .filter(|pending| pending.stage == Stage::Calling)
     }
 
+    /// The snapshot that a new one takes the place of. One that may hold what the memories have lost
+    /// since is not replaced; it stays the operator's to delete.
+    #[must_use]
+    pub fn replaceable_snapshot(&self) -> Option<&Snapshot> {
+        self.usable_snapshot()
+            .filter(|_| !self.stable.wiped && !self.heap.wiped)
+    }
+
     /// The snapshot that can be loaded, if there is one.
     #[must_use]
     pub fn usable_snapshot(&self) -> Option<&Snapshot> {

@@ -7,7 +7,7 @@ use rescue_api::Refusal;
 
 use super::judge::{Listed, Look, Verdict, What, hex, judge, known_module};
 use super::model::{
-    Case, Hash, Held, Memories, Memory, MemoryRecord, Operation, Pending, Phase, Run, Seen,
+    Case, Hash, Held, Memories, Memory, MemoryRecord, Operation, Pair, Pending, Phase, Run, Seen,
     Snapshot, Stage,
 };
 use super::rules::{self, Consent};
@@ -125,8 +125,8 @@ pub enum Event {
         total_changes: u64,
         /// The patient now.
         look: Look,
-        /// Hashes of the embedded downloader and uploader.
-        pair: [Hash; 2],
+        /// Hashes of the embedded modules.
+        pair: Vec<(Pair, Hash)>,
     },
     /// The snapshot was deleted.
     SnapshotDeleted,
@@ -234,7 +234,7 @@ pub fn step(case: &Case, event: Event, now: u64) -> Result<Stepped, Refusal> {
             total_changes,
             look,
             pair,
-        } => next.accept(token, total_changes, &look, pair)?,
+        } => next.accept(token, total_changes, &look, &pair)?,
         Event::SnapshotDeleted => {
             if let Some(snapshot) = &mut next.case.snapshot {
                 snapshot.deleted = true;
@@ -423,6 +423,10 @@ impl Change {
             Operation::Snapshot => {
                 if let Some(listed) = listed {
                     detail = format!("{}, {} bytes", hex(&listed.id), listed.total_bytes);
+                    let earlier = self.case.usable_snapshot();
+                    if let (Some(earlier), None) = (earlier, self.case.replaceable_snapshot()) {
+                        detail += &format!("; the earlier one, {}, is kept", hex(&earlier.id));
+                    }
                     self.keep_snapshot(listed, seen);
                 }
                 held_before
@@ -514,7 +518,7 @@ impl Change {
         token: u64,
         total_changes: u64,
         look: &Look,
-        pair: [Hash; 2],
+        pair: &[(Pair, Hash)],
     ) -> Result<(), Refusal> {
         self.holds(token)?;
         self.case.pending = None;

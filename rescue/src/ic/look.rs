@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_bytes::{ByteArray, ByteBuf};
 
 use super::management::rejection;
+use super::outstanding;
 use crate::case::judge::{Entry, Listed, Look, What};
 use crate::case::model::{Hash, Run, Seen};
 use crate::limits;
@@ -142,9 +143,8 @@ async fn ask<T>(method: &str, args: impl CandidType) -> Result<T, Refusal>
 where
     T: CandidType + DeserializeOwned,
 {
-    counters::count(|counters| counters.calls += 1);
-    let answer = Call::unbounded_wait(Principal::management_canister(), method)
-        .with_arg(args)
+    let call = Call::unbounded_wait(Principal::management_canister(), method).with_arg(args);
+    let answer = outstanding::count(call.into_future())
         .await
         .map_err(|failed| {
             counters::count(|counters| counters.call_errors += 1);

@@ -4,9 +4,12 @@
 use candid::Principal;
 use ic_cdk::call::{CallFailed, Error};
 use ic_cdk_management_canister as ic;
+use rescue_api::Refusal;
 use serde_bytes::ByteBuf;
+use std::future::Future;
 
-use crate::case::model::Heap;
+use super::outstanding;
+use crate::case::model::{Heap, Operation};
 use crate::store::counters;
 
 /// How a call ended.
@@ -35,9 +38,34 @@ impl CallEnd {
         !matches!(self, Self::Rejected { code, .. } if *code == SYS_UNKNOWN)
     }
 
-    fn of<T>(method: &'static str, result: Result<T, Error>) -> Self {
-        counters::count(|counters| counters.calls += 1);
-        let (code, message) = match result {
+    /// Whether the call was never sent, so that it cannot have had an effect.
+    #[must_use]
+    pub fn was_never_sent(&self) -> bool {
+        matches!(self, Self::Rejected { code: 0, .. })
+    }
+
+    /// The refusal that tells of a call without effect.
+    #[must_use]
+    pub fn into_refusal(self, operation: Operation) -> Refusal {
+        match self {
+            Self::Rejected {
+                method,
+                code,
+                message,
+            } => Refusal::CallRejected {
+                method: method.to_string(),
+                code,
+                message,
+            },
+            Self::Answered => Refusal::BadReply {
+                method: format!("{operation:?}"),
+                what: "it was answered, but the patient does not show it".to_string(),
+            },
+        }
+    }
+
+    async fn of<T>(method: &'static str, call: impl Future<Output = Result<T, Error>>) -> Self {
+        let (code, message) = match outstanding::count(call).await {
             // An answer that does not decode is an answer.
             Ok(_) | Err(Error::CandidDecodeFailed(_)) => return Self::Answered,
             Err(Error::CallRejected(rejected)) => (
@@ -72,7 +100,7 @@ pub async fn stop(patient: Principal) -> CallEnd {
     let args = ic::StopCanisterArgs {
         canister_id: patient,
     };
-    CallEnd::of("stop_canister", ic::stop_canister(&args).await)
+    CallEnd::of("stop_canister", ic::stop_canister(&args)).await
 }
 
 /// `start_canister`.
@@ -80,7 +108,7 @@ pub async fn start(patient: Principal) -> CallEnd {
     let args = ic::StartCanisterArgs {
         canister_id: patient,
     };
-    CallEnd::of("start_canister", ic::start_canister(&args).await)
+    CallEnd::of("start_canister", ic::start_canister(&args)).await
 }
 
 /// `take_canister_snapshot`, in the place of an earlier one.
@@ -91,10 +119,7 @@ pub async fn take_snapshot(patient: Principal, replace: Option<ByteBuf>) -> Call
         uninstall_code: None,
         sender_canister_version: Some(ic_cdk::api::canister_version()),
     };
-    CallEnd::of(
-        "take_canister_snapshot",
-        ic::take_canister_snapshot(&args).await,
-    )
+    CallEnd::of("take_canister_snapshot", ic::take_canister_snapshot(&args)).await
 }
 
 /// `load_canister_snapshot`.
@@ -103,10 +128,7 @@ pub async fn load_snapshot(patient: Principal, snapshot: ByteBuf) -> CallEnd {
         canister_id: patient,
         snapshot_id: snapshot.into_vec(),
     };
-    CallEnd::of(
-        "load_canister_snapshot",
-        ic::load_canister_snapshot(&args).await,
-    )
+    CallEnd::of("load_canister_snapshot", ic::load_canister_snapshot(&args)).await
 }
 
 /// `delete_canister_snapshot`.
@@ -117,8 +139,9 @@ pub async fn delete_snapshot(patient: Principal, snapshot: ByteBuf) -> CallEnd {
     };
     CallEnd::of(
         "delete_canister_snapshot",
-        ic::delete_canister_snapshot(&args).await,
+        ic::delete_canister_snapshot(&args),
     )
+    .await
 }
 
 /// `install_code` with a mode of ours.
@@ -129,7 +152,7 @@ pub async fn install(patient: Principal, mode: Mode, module: Vec<u8>, arg: Vec<u
         wasm_module: module,
         arg,
     };
-    CallEnd::of("install_code", ic::install_code(&args).await)
+    CallEnd::of("install_code", ic::install_code(&args)).await
 }
 
 /// `upload_chunk` into the patient's chunk store.
@@ -138,7 +161,7 @@ pub async fn upload_chunk(patient: Principal, chunk: Vec<u8>) -> CallEnd {
         canister_id: patient,
         chunk,
     };
-    CallEnd::of("upload_chunk", ic::upload_chunk(&args).await)
+    CallEnd::of("upload_chunk", ic::upload_chunk(&args)).await
 }
 
 /// `clear_chunk_store` of the patient.
@@ -146,7 +169,7 @@ pub async fn clear_chunk_store(patient: Principal) -> CallEnd {
     let args = ic::ClearChunkStoreArgs {
         canister_id: patient,
     };
-    CallEnd::of("clear_chunk_store", ic::clear_chunk_store(&args).await)
+    CallEnd::of("clear_chunk_store", ic::clear_chunk_store(&args)).await
 }
 
 /// `install_chunked_code` from the patient's own chunk store.
@@ -168,10 +191,7 @@ pub async fn install_chunked(
         wasm_module_hash: module_hash,
         arg,
     };
-    CallEnd::of(
-        "install_chunked_code",
-        ic::install_chunked_code(&args).await,
-    )
+    CallEnd::of("install_chunked_code", ic::install_chunked_code(&args)).await
 }
 
 /// How a module is installed. `pre_upgrade` is always skipped: it is what the patient is ill of.

@@ -2,4 +2,5 @@
 
 pub mod look;
 pub mod management;
+pub mod outstanding;
 pub mod patient;

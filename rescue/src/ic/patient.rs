@@ -10,6 +10,7 @@ use wire::geometry::Geometry;
 use wire::{candid as encoding, methods};
 
 use super::management::rejection;
+use super::outstanding;
 use crate::case::model::Memory;
 use crate::limits;
 use crate::store::counters;
@@ -48,10 +49,10 @@ pub async fn sha256(
 }
 
 async fn ask(patient: Principal, method: &str, args: Vec<u8>) -> Result<Vec<u8>, Refusal> {
-    counters::count(|counters| counters.calls += 1);
-    Call::bounded_wait(patient, method)
+    let call = Call::bounded_wait(patient, method)
         .change_timeout(limits::HASH_TIMEOUT_SECONDS)
-        .take_raw_args(args)
+        .take_raw_args(args);
+    outstanding::count(call.into_future())
         .await
         .map(|response| response.into_bytes())
         .map_err(|failed| {

@@ -2,20 +2,20 @@
 
 use rescue_api::{ModuleInfo, Modules};
 
-use crate::case::model::Pair;
-use crate::pair;
+use crate::pair::{self, Width};
 use crate::view;
 
 /// Version and embedded pair.
 pub fn modules() -> Modules {
     Modules {
         version: env!("CARGO_PKG_VERSION").to_string(),
-        pair: [Pair::Downloader, Pair::Uploader]
+        pair: pair::ALL
             .into_iter()
-            .map(|module| ModuleInfo {
+            .map(|(module, width)| ModuleInfo {
                 module: view::pair(module),
-                module_hash: view::hash(pair::hash(module)),
-                size_bytes: pair::bytes(module).len() as u64,
+                memory64: width == Width::Bits64,
+                module_hash: view::hash(pair::hash(module, width)),
+                size_bytes: pair::bytes(module, width).len() as u64,
             })
             .collect(),
     }

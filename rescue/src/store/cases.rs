@@ -120,24 +120,25 @@ fn write_lines(case: &mut Case, actor: Principal, now: u64, lines: Vec<Line>) {
 
 /// When the journal is full, only the way out is open.
 fn check_journal(case: &Case, event: &Event) -> Result<(), Refusal> {
-    let limit = match event {
-        Event::Begin { operation, .. }
-            if !matches!(
-                operation,
-                Operation::Rollback | Operation::Stop | Operation::Start
-            ) =>
-        {
-            limits::JOURNAL_ENTRIES_MAX
-        }
-        Event::Begin { .. } | Event::Declared { .. } => {
-            limits::JOURNAL_ENTRIES_MAX + limits::JOURNAL_RESERVE
-        }
+    let reserve = match event {
+        Event::Begin { operation, .. } => match operation {
+            Operation::Rollback | Operation::Close => {
+                limits::JOURNAL_RESERVE + limits::JOURNAL_LAST_RESERVE
+            }
+            Operation::Stop | Operation::Start | Operation::Settle | Operation::Accept => {
+                limits::JOURNAL_RESERVE
+            }
+            _ => 0,
+        },
+        Event::Declared { .. } => 0,
         // What has begun is always written to its end.
         _ => return Ok(()),
     };
+    let limit = limits::JOURNAL_ENTRIES_MAX + reserve;
     if case.journal_length >= limit {
         return Err(Refusal::TooLarge {
-            what: "the journal of the case".to_string(),
+            what: "number of journal entries of the case (roll back, or close it and open another)"
+                .to_string(),
             limit,
             found: case.journal_length,
         });

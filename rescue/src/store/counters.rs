@@ -26,6 +26,8 @@ pub struct Counters {
     pub attested_bytes: u64,
     /// Foreign changes noticed.
     pub foreign_changes: u64,
+    /// Calls whose answers have not come back; absent is none.
+    pub calls_out: Option<u64>,
 }
 
 thread_local! {

@@ -12,8 +12,21 @@ use crate::view;
 
 /// Does the next step, or says for what the case waits.
 pub async fn advance(actor: Principal, id: CaseId) -> Result<Advance, Refusal> {
-    let case = cases::get(id)?;
-    let operation = match plan::next(&case) {
+    let planned = plan::next(&cases::get(id)?);
+    let done = carry_out(actor, id, planned).await;
+    if !matches!(done, Err(Refusal::NotNow { .. } | Refusal::SnapshotFirst)) {
+        return done;
+    }
+    // The look before the step showed the patient in another state than when the step was planned.
+    let planned_anew = plan::next(&cases::get(id)?);
+    if planned_anew == planned {
+        return done;
+    }
+    carry_out(actor, id, planned_anew).await
+}
+
+async fn carry_out(actor: Principal, id: CaseId, next: Next) -> Result<Advance, Refusal> {
+    let operation = match next {
         Next::Finished => return Ok(Advance::Finished),
         Next::Operator(waits_for) => return your_turn(id, waits_for),
         Next::Do(operation) => operation,

@@ -33,23 +33,10 @@ pub async fn close(
     if let (true, Some(snapshot)) = (delete_snapshot, case.usable_snapshot()) {
         let snapshot_id = snapshot.id.clone();
         let end = management::delete_snapshot(case.patient, snapshot_id).await;
-        match end {
-            CallEnd::Answered => {
-                let now = ic_cdk::api::time();
-                cases::apply(id, Event::SnapshotDeleted, actor, now)?;
-            }
-            CallEnd::Rejected {
-                method,
-                code,
-                message,
-            } => {
-                return Err(Refusal::CallRejected {
-                    method: method.to_string(),
-                    code,
-                    message,
-                });
-            }
+        if end != CallEnd::Answered {
+            return Err(end.into_refusal(Operation::Close));
         }
+        cases::apply(id, Event::SnapshotDeleted, actor, ic_cdk::api::time())?;
     }
     let event = Event::Closed { actor, consent };
     let case = cases::apply(id, event, actor, ic_cdk::api::time())?;

@@ -12,6 +12,7 @@ use crate::case::rules::Consent;
 use crate::case::step::Event;
 use crate::ic::patient;
 use crate::limits;
+use crate::pair;
 use crate::runner::Ticket;
 
 /// Digests of consecutive chunks.
@@ -43,7 +44,7 @@ impl Walk {
         let ticket = Ticket::take(id, actor, operation, Consent::default())?;
         let case = ticket.look().await?;
         let sized = async {
-            cycles::check(operation, &case.last_seen)?;
+            cycles::check(operation, pair::width(&case, operation), &case.last_seen)?;
             let size_bytes = patient::size(case.patient, memory).await?;
             ticket.apply(Event::Sized {
                 token: ticket.token(),

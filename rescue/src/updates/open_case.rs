@@ -89,7 +89,11 @@ fn check_patient(patient: Principal, rescue: Principal) -> Result<(), Refusal> {
     })
 }
 
-fn check_room(patient: Principal) -> Result<(), Refusal> {
+/// Whether there is room for one more case, about this patient.
+///
+/// # Errors
+/// [`Refusal::AlreadyOpen`] and [`Refusal::TooLarge`].
+pub fn check_room(patient: Principal) -> Result<(), Refusal> {
     if let Some(case) = cases::open_case_of(patient) {
         return Err(Refusal::AlreadyOpen { case });
     }

@@ -5,7 +5,7 @@ use rescue_api::Refusal;
 
 use crate::case::model::{Case, CaseId, Operation, Run};
 use crate::case::rules::Consent;
-use crate::ic::management::{self, CallEnd};
+use crate::ic::management;
 use crate::runner::{perform, settle_doubt};
 
 /// Rolls the patient back. Leaves it stopped.
@@ -33,7 +33,7 @@ pub async fn rollback(
             if case.last_seen.run != Run::Stopped {
                 // A patient that cannot stop (it waits for an answer for ever) is rolled back as it is.
                 let end = management::stop(case.patient).await;
-                if matches!(end, CallEnd::Rejected { code: 0, .. }) {
+                if end.was_never_sent() {
                     return Ok(end);
                 }
             }

@@ -1,4 +1,5 @@
-//! `snapshot`: takes the way back, in the place of an earlier one of the same case.
+//! `snapshot`: takes the way back, in the place of an earlier one of the same case, unless that one may
+//! hold what the patient has lost since.
 
 use candid::Principal;
 use rescue_api::Refusal;
@@ -17,7 +18,9 @@ pub async fn snapshot(actor: Principal, id: CaseId) -> Result<Case, Refusal> {
         Operation::Snapshot,
         consent,
         async |ticket, case| {
-            let earlier = case.usable_snapshot().map(|snapshot| snapshot.id.clone());
+            let earlier = case
+                .replaceable_snapshot()
+                .map(|snapshot| snapshot.id.clone());
             ticket.calling(None)?;
             Ok(management::take_snapshot(case.patient, earlier).await)
         },

@@ -6,7 +6,7 @@ use rescue_api::Refusal;
 use crate::case::model::{Case, CaseId, Heap, Memories, Operation, Pair};
 use crate::case::rules::Consent;
 use crate::ic::management::{self, Mode};
-use crate::pair;
+use crate::pair::{self, width};
 use crate::runner::perform;
 
 /// Swaps a module of the pair in.
@@ -28,8 +28,9 @@ pub async fn swap_in(
         Memories::Wipe => Mode::Wipe,
     };
     perform(id, actor, operation, consent, async |ticket, case| {
-        ticket.calling(Some(pair::hash(module)))?;
-        let bytes = pair::bytes(module).to_vec();
+        let width = width(&case, operation);
+        ticket.calling(Some(pair::hash(module, width)))?;
+        let bytes = pair::bytes(module, width).to_vec();
         Ok(management::install(case.patient, mode, bytes, Vec::new()).await)
     })
     .await

@@ -308,7 +308,7 @@ impl World {
             token,
             total_changes: look.seen.total_changes,
             look,
-            pair: [DOWNLOADER, UPLOADER],
+            pair: vec![(Pair::Downloader, DOWNLOADER), (Pair::Uploader, UPLOADER)],
         })
     }
 
@@ -432,7 +432,8 @@ impl World {
                 self.run = Run::Running;
             }
             Operation::Snapshot => {
-                let earlier = self.case.usable_snapshot().map(|saved| saved.id.clone());
+                let earlier = self.case.replaceable_snapshot();
+                let earlier = earlier.map(|saved| saved.id.clone());
                 self.snapshots
                     .retain(|saved| Some(&saved.listed.id) != earlier.as_ref());
                 self.snapshots.push(Saved {
