@@ -9,7 +9,9 @@ use anyhow::Result;
 /// Builds what is measured, then measures; `args` go to the example.
 pub fn run(args: &[String]) -> Result<()> {
     wasm::build_all()?;
-    cargo::build_host()?;
+    let mut build = cargo::host_cargo();
+    build.args(["build", "--workspace", "--example", "bench"]);
+    cargo::run(&mut build, "cargo build --workspace --example bench")?;
     let mut bench = std::process::Command::new(cargo::target_dir().join("debug/examples/bench"));
     bench
         .args(args)
