@@ -12,6 +12,7 @@ use crate::commands::{
     hotfix::HotfixArgs,
     install::InstallArgs,
     layout::LayoutArgs,
+    network::NetworkVerbArgs,
     patch::PatchArgs,
     plan::PlanArgs,
     rehearse::RehearseArgs,
@@ -86,10 +87,19 @@ pub enum Verb {
     Call(CallArgs),
     /// Try an upgrade over a backup: would it pass on chain?
     Rehearse(RehearseArgs),
+    /// Run a local network to try things on.
+    Network(NetworkVerbArgs),
     /// Write completions for a shell to stdout.
     Completions(CompletionsArgs),
     /// Write the man page to stdout.
     Man(ManArgs),
+}
+
+impl Verb {
+    /// Whether Ctrl-C is how the verb ends when all is well.
+    pub fn ends_with_interrupt(&self) -> bool {
+        matches!(self, Verb::Network(verb) if verb.ends_with_interrupt())
+    }
 }
 
 /// How to talk.

@@ -337,6 +337,14 @@ pub enum CliError {
         /// How many.
         differences: usize,
     },
+    /// The local network cannot be had.
+    #[error("no network from {program}: {reason}", program = program.display())]
+    LocalNetwork {
+        /// The server's program.
+        program: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// Something is not supported.
     #[error("{what}")]
     Unsupported {

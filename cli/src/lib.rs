@@ -72,7 +72,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = runtime.block_on(async {
         tokio::select! {
             result = commands::execute(&args, &output) => result,
-            _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+            _ = tokio::signal::ctrl_c(), if !args.verb.ends_with_interrupt() => {
+                Err(CliError::Interrupted)
+            }
         }
     });
     // Workers that were cut off have nothing left to say: what they wrote to disk is checked next time.

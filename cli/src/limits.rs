@@ -71,3 +71,7 @@ const _: () = {
     assert!(QUERY_REPLY_MAX_BYTES < RESPONSE_MAX_BYTES as u64);
     assert!(WORKERS_DEFAULT <= WORKERS_MAX);
 };
+/// How often the server of a local network is looked after.
+pub const SERVER_POLL: Duration = Duration::from_millis(100);
+/// Longest wait for the server of a local network to end when told to.
+pub const SERVER_PATIENCE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "diagnose",
     "plan",
     "backup",
@@ -25,6 +25,7 @@ const VERBS: [&str; 20] = [
     "run",
     "call",
     "rehearse",
+    "network",
     "completions",
     "man",
 ];

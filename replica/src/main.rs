@@ -32,6 +32,13 @@ struct Args {
     /// Seconds to live in all
     #[arg(long)]
     hard_ttl: Option<u64>,
+    /// Make a network to use right away, with its gateway at this port (0 for any free one); one line of JSON on
+    /// stdout says where it is. The real server has no such option
+    #[arg(long)]
+    network_port: Option<u16>,
+    /// End when stdin ends. The real server has no such option
+    #[arg(long)]
+    ends_with_stdin: bool,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
         port_file: args.port_file,
         ttl: Duration::from_secs(args.ttl),
         hard_ttl: args.hard_ttl.map(Duration::from_secs),
+        network_port: args.network_port,
+        ends_with_stdin: args.ends_with_stdin,
     };
     match server::run(&options) {
         Ok(()) => ExitCode::SUCCESS,

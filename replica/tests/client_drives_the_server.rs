@@ -3,8 +3,9 @@
 
 mod common;
 
-use candid::Principal;
+use candid::{Nat, Principal};
 use common::{Server, counter_module, install_counter, server_binary};
+use ic_management_canister_types::CanisterSettings;
 use pocket_ic::common::rest::{BlobCompression, IcpFeatures, IcpFeaturesConfig};
 use pocket_ic::{ErrorCode, PocketIcBuilder, RejectCode};
 use std::time::Duration;
@@ -25,6 +26,41 @@ fn the_client_starts_the_binary_itself() {
             .unwrap();
         assert_eq!(reply, [1, 0, 0, 0]);
     }
+}
+
+#[tokio::test]
+async fn the_client_that_does_not_block_is_served_alike() {
+    let server = Server::start();
+    let pic = server
+        .builder()
+        .with_application_subnet()
+        .build_async()
+        .await;
+    let canister = pic.create_canister().await;
+    pic.add_cycles(canister, 10_000_000_000_000).await;
+    pic.install_canister(canister, counter_module(), Vec::new(), None)
+        .await;
+    let calls = (0..3).map(|_| pic.update_call(canister, ANONYMOUS, "inc", Vec::new()));
+    let mut replies: Vec<Vec<u8>> = futures::future::try_join_all(calls).await.unwrap();
+    replies.sort();
+    assert_eq!(replies, [[1, 0, 0, 0], [2, 0, 0, 0], [3, 0, 0, 0]]);
+    let message = pic
+        .submit_call(canister, ANONYMOUS, "inc", Vec::new())
+        .await
+        .unwrap();
+    pic.tick().await;
+    assert_eq!(
+        pic.await_call_no_ticks(message).await.unwrap(),
+        [4, 0, 0, 0]
+    );
+    let trap = pic
+        .update_call(canister, ANONYMOUS, "trap", Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(trap.error_code, ErrorCode::CanisterCalledTrap);
+    pic.auto_progress().await;
+    assert!(pic.auto_progress_enabled().await);
+    pic.drop().await;
 }
 
 #[test]
@@ -208,6 +244,106 @@ fn what_is_not_supported_says_so() {
             .build()
     });
     assert!(result.is_err());
+}
+
+#[test]
+fn the_cycles_ledger_pays_for_canisters_and_refuses_what_it_does_not_model() {
+    let server = Server::start();
+    let features = IcpFeatures {
+        cycles_minting: Some(IcpFeaturesConfig::DefaultConfig),
+        cycles_token: Some(IcpFeaturesConfig::DefaultConfig),
+        ..Default::default()
+    };
+    let pic = server
+        .builder()
+        .with_application_subnet()
+        .with_icp_features(features)
+        .build();
+    let ledger = Principal::from_text("um5iw-rqaaa-aaaaq-qaaba-cai").unwrap();
+    let minting = Principal::from_text("rkp4c-7iaaa-aaaaa-aaaca-cai").unwrap();
+    let nothing = candid::encode_args(()).unwrap();
+
+    let subnets = pic
+        .query_call(minting, ANONYMOUS, "get_default_subnets", nothing.clone())
+        .unwrap();
+    let subnets: Vec<Principal> = candid::decode_one(&subnets).unwrap();
+    assert_eq!(subnets, pic.topology().get_app_subnets());
+
+    let balance = |owner: Principal| -> Nat {
+        let account = Account {
+            owner,
+            subaccount: None,
+        };
+        let arg = candid::encode_one(account).unwrap();
+        let reply = pic.query_call(ledger, ANONYMOUS, "icrc1_balance_of", arg);
+        candid::decode_one(&reply.unwrap()).unwrap()
+    };
+    let owner = Principal::self_authenticating([1]);
+    let before = balance(ANONYMOUS);
+    let create = |sender: Principal| -> Result<Created, CreateError> {
+        let args = CreateCanister {
+            amount: Nat::from(2_000_000_000_000u64),
+            creation_args: Some(CreationArgs {
+                settings: Some(CanisterSettings {
+                    controllers: Some(vec![owner]),
+                    ..Default::default()
+                }),
+            }),
+        };
+        let arg = candid::encode_one(args).unwrap();
+        let reply = pic.update_call(ledger, sender, "create_canister", arg);
+        candid::decode_one(&reply.unwrap()).unwrap()
+    };
+    let created = create(ANONYMOUS).unwrap();
+    assert_eq!(pic.get_controllers(created.canister_id), [owner]);
+    assert_eq!(pic.cycle_balance(created.canister_id), 1_500_000_000_000);
+    assert_eq!(before - balance(ANONYMOUS), Nat::from(2_000_100_000_000u64));
+    assert!(matches!(
+        create(owner),
+        Err(CreateError::InsufficientFunds { balance }) if balance == Nat::from(0u8)
+    ));
+
+    for (canister, method) in [
+        (ledger, "icrc3_get_blocks"),
+        (minting, "notify_mint_cycles"),
+    ] {
+        let refused = pic
+            .update_call(canister, ANONYMOUS, method, nothing.clone())
+            .unwrap_err();
+        assert_eq!(refused.error_code, ErrorCode::CanisterMethodNotFound);
+        assert!(refused.reject_message.contains("stand-in"), "{refused}");
+    }
+    let trap = pic
+        .update_call(ledger, ANONYMOUS, "create_canister", b"no candid".to_vec())
+        .unwrap_err();
+    assert_eq!(trap.error_code, ErrorCode::CanisterCalledTrap);
+}
+
+#[derive(candid::CandidType)]
+struct Account {
+    owner: Principal,
+    subaccount: Option<Vec<u8>>,
+}
+
+#[derive(candid::CandidType)]
+struct CreateCanister {
+    amount: Nat,
+    creation_args: Option<CreationArgs>,
+}
+
+#[derive(candid::CandidType)]
+struct CreationArgs {
+    settings: Option<CanisterSettings>,
+}
+
+#[derive(candid::CandidType, candid::Deserialize, Debug)]
+struct Created {
+    canister_id: Principal,
+}
+
+#[derive(candid::CandidType, candid::Deserialize, Debug)]
+enum CreateError {
+    InsufficientFunds { balance: Nat },
 }
 
 #[test]

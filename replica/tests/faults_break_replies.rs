@@ -8,9 +8,10 @@ use common::{Response, Server, install_counter};
 use ic_agent::identity::AnonymousIdentity;
 use ic_agent::{Agent, AgentError};
 use ic_transport_types::{Envelope, EnvelopeContent, QueryResponse};
-use pocket_ic::PocketIc;
+use pocket_ic::{ErrorCode, PocketIc};
 use replica::faults::RuleState;
 use std::borrow::Cow;
+use std::future::IntoFuture;
 
 /// A live instance with a counter that stands at `count`.
 struct Patient {
@@ -255,4 +256,140 @@ fn a_plan_that_makes_no_sense_is_refused_with_the_reason() {
         assert_eq!(response.status, 400);
         assert!(response.text().contains(reason), "{}", response.text());
     }
+}
+
+/// An agent as anybody has it: it verifies what it gets.
+async fn agent(patient: &Patient) -> Agent {
+    let url = patient.server.url().join(&patient.path("")).unwrap();
+    let agent = Agent::builder()
+        .with_url(url.as_str())
+        .with_identity(AnonymousIdentity)
+        .build()
+        .unwrap();
+    agent.fetch_root_key().await.unwrap();
+    agent
+}
+
+#[test]
+fn an_agent_is_never_fooled_by_a_broken_call_and_nothing_executes_twice() {
+    let patient = Patient::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // What is ordered, and whether the call is executed however the agent takes it.
+    let faults = [
+        (r#"{"kind":"cut"}"#, None),
+        (r#"{"kind":"drop_reply"}"#, Some(true)),
+        (r#"{"kind":"cut_reply"}"#, Some(true)),
+        (r#"{"kind":"truncate"}"#, Some(true)),
+        (r#"{"kind":"truncate","keep_bytes":0}"#, Some(true)),
+        (r#"{"kind":"corrupt"}"#, Some(true)),
+        (r#"{"kind":"duplicate"}"#, Some(true)),
+        (r#"{"kind":"delay","ms":50}"#, Some(true)),
+        (r#"{"kind":"status","code":503}"#, None),
+        (r#"{"kind":"status","code":400}"#, Some(false)),
+    ];
+    let agent = runtime.block_on(agent(&patient));
+    for (fault, is_executed) in faults {
+        let before = patient.count();
+        patient.order(&format!(
+            r#"{{"seed":3,"rules":[{{"on":"call","count":1,"fault":{fault}}}]}}"#
+        ));
+        let call = agent.update(&patient.canister, "inc");
+        let result = runtime.block_on(call.into_future());
+        assert_eq!(patient.report()[0].broken, 1, "{fault}");
+        let executed = patient.count() - before;
+        match &result {
+            Ok(reply) => {
+                assert_eq!(executed, 1, "{fault}");
+                assert_eq!(*reply, [patient.count(), 0, 0, 0], "{fault}");
+            }
+            Err(_) => assert!(executed <= 1, "{fault}: {executed} times"),
+        }
+        if let Some(is_executed) = is_executed {
+            assert_eq!(executed == 1, is_executed, "{fault}: {result:?}");
+        }
+        if ["duplicate", "delay"]
+            .iter()
+            .any(|kind| fault.contains(kind))
+        {
+            assert!(result.is_ok(), "{fault}: {result:?}");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_answered_clearly_and_harms_nothing() {
+    let patient = Patient::new();
+    let grower = wat::parse_str(
+        r#"(module
+            (import "ic0" "msg_reply" (func $reply))
+            (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+            (import "ic0" "stable64_grow" (func $grow (param i64) (result i64)))
+            (import "ic0" "stable64_size" (func $size (result i64)))
+            (memory 1)
+            (func $tell (param i64)
+                (i64.store (i32.const 0) (local.get 0))
+                (call $append (i32.const 0) (i32.const 8))
+                (call $reply))
+            (func (export "canister_update grow") (call $tell (call $grow (i64.const 3))))
+            (func (export "canister_query size") (call $tell (call $size))))"#,
+    )
+    .unwrap();
+    let canister = patient.pic.create_canister();
+    patient.pic.add_cycles(canister, 10_000_000_000_000);
+    patient
+        .pic
+        .install_canister(canister, grower, Vec::new(), None);
+    let ask = |method: &str| {
+        let anonymous = Principal::anonymous();
+        let reply = match method {
+            "grow" => patient
+                .pic
+                .update_call(canister, anonymous, method, Vec::new()),
+            _ => patient
+                .pic
+                .query_call(canister, anonymous, method, Vec::new()),
+        };
+        i64::from_le_bytes(reply.unwrap().try_into().unwrap())
+    };
+    assert_eq!((ask("grow"), ask("size")), (0, 3));
+
+    patient.order(r#"{"disk_bytes":0}"#);
+    assert_eq!(
+        (ask("grow"), ask("size")),
+        (-1, 3),
+        "growth fails as it does on a full subnet"
+    );
+    let refused = patient
+        .pic
+        .take_canister_snapshot(canister, None, None)
+        .unwrap_err();
+    assert_eq!(refused.error_code, ErrorCode::SubnetOversubscribed);
+    assert!(refused.reject_message.contains("memory"), "{refused}");
+    assert!(
+        patient
+            .pic
+            .list_canister_snapshots(canister, None)
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        patient.call("inc").unwrap().status,
+        200,
+        "what needs no room goes on"
+    );
+    assert_eq!(patient.count(), 1);
+
+    let cleared = patient
+        .server
+        .request("DELETE", &patient.path("faults"), &[])
+        .unwrap();
+    assert_eq!(cleared.status, 200);
+    assert_eq!((ask("grow"), ask("size")), (3, 6));
+    patient
+        .pic
+        .take_canister_snapshot(canister, None, None)
+        .unwrap();
 }

@@ -3,13 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic of a test is its report")]
 
-#[path = "conformance/driver.rs"]
-#[expect(dead_code, reason = "the replay of the record uses all of it")]
-mod driver;
+#[path = "common/in_process.rs"]
+#[allow(dead_code, reason = "a whole driver, of which this test uses its part")]
+mod in_process;
 
 use candid::{Decode, Encode, Nat, Principal};
-use driver::World;
 use ic_management_canister_types as types;
+use in_process::World;
 use replica::core::api::{CallError, EffectivePrincipal, ErrorCode};
 use replica::core::rules::Rules;
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{server_binary, wait_for_port};
+use common::{request, server_binary, wait_for_port};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -103,4 +103,52 @@ fn the_hard_limit_ends_it_whatever_happens() {
         &dir.path().join("port"),
     );
     assert!(wait_for_end(&mut child).success());
+}
+
+#[test]
+fn a_network_that_is_ready_says_where_it_is_and_ends_with_stdin() {
+    let mut child = Command::new(server_binary())
+        .args(["--network-port", "0", "--ends-with-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let place: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let port = place["url"]
+        .as_str()
+        .and_then(|url| url.strip_prefix("http://127.0.0.1:"))
+        .and_then(|rest| rest.strip_suffix('/'))
+        .unwrap();
+    let status = request(
+        port.parse().unwrap(),
+        "GET /api/v2/status",
+        "localhost",
+        "",
+        b"",
+    );
+    assert_eq!(status.unwrap().status, 200);
+    assert_eq!(place["root_key"].as_str().unwrap().len(), 266);
+    assert!(child.try_wait().unwrap().is_none());
+    drop(child.stdin.take());
+    assert!(wait_for_end(&mut child).success());
+}
+
+#[test]
+fn a_network_whose_port_is_taken_is_refused_with_the_reason() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Command::new(server_binary())
+        .args(["--network-port", &port])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("--network-port"), "{complaint}");
+    assert!(output.stdout.is_empty());
 }

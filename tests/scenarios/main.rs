@@ -13,6 +13,7 @@ mod icp_snapshots;
 mod kept_heaps;
 mod killed_anywhere;
 mod large_memory;
+mod local_network;
 mod real_images;
 mod refused_arguments;
 mod refused_strangers;

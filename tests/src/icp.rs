@@ -11,6 +11,9 @@ use std::process::{Command, Output};
 /// Name under which the operator's key is imported.
 pub const OPERATOR: &str = "operator";
 
+/// Environment and network of a project in the home folder.
+const ENVIRONMENT: &str = "world";
+
 /// `icp` with the operator's identity, pointed at the world's network.
 pub struct Icp<'a> {
     world: &'a World,
@@ -75,6 +78,26 @@ impl<'a> Icp<'a> {
             .args(["--network", &self.world.url(), "--root-key", &self.root_key])
             .args(["--identity", OPERATOR]);
         command
+    }
+
+    /// `icp …` in the environment `world` of the project in the home folder, ready to run.
+    pub fn project_command(&self, identity: &str, args: &[&dyn AsRef<OsStr>]) -> Command {
+        let mut command = self.command(args);
+        command.args(["--environment", ENVIRONMENT, "--identity", identity]);
+        command
+    }
+
+    /// Makes the home folder a project with one canister, whose module lies at `module`, on the world's network.
+    pub fn write_project(&self, canister: &str, module: &Path) {
+        let text = format!(
+            "canisters:\n  - name: {canister}\n    build:\n      steps:\n        - type: pre-built\n          \
+             path: {}\nnetworks:\n  - name: {ENVIRONMENT}\n    mode: connected\n    url: {}\n    root-key: {}\n\
+             environments:\n  - name: {ENVIRONMENT}\n    network: {ENVIRONMENT}\n",
+            module.display(),
+            self.world.url(),
+            self.root_key,
+        );
+        std::fs::write(self.home.join("icp.yaml"), text).unwrap();
     }
 
     /// Runs something that needs no network, and insists on success; returns standard output.

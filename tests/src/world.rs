@@ -6,7 +6,7 @@ use candid::{CandidType, Principal};
 use ic_management_canister_types::{
     CanisterInstallMode, InstallCodeArgs, UpgradeFlags, WasmMemoryPersistence,
 };
-use pocket_ic::common::rest::RawEffectivePrincipal;
+use pocket_ic::common::rest::{IcpFeatures, IcpFeaturesConfig, RawEffectivePrincipal};
 use pocket_ic::{CanisterStatusResult, PocketIc, PocketIcBuilder, RejectResponse};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -39,9 +39,27 @@ impl World {
     /// The same with so many application subnets.
     pub fn with_application_subnets(count: usize) -> World {
         let builder = PocketIcBuilder::new().with_nns_subnet();
-        let pic = (0..count)
-            .fold(builder, |builder, _| builder.with_application_subnet())
-            .build();
+        World::of((0..count).fold(builder, |builder, _| builder.with_application_subnet()))
+    }
+
+    /// The same with a cycles ledger and a cycles minting canister, through which `icp` creates canisters.
+    pub fn with_cycles_ledger() -> World {
+        let features = IcpFeatures {
+            cycles_minting: Some(IcpFeaturesConfig::DefaultConfig),
+            cycles_token: Some(IcpFeaturesConfig::DefaultConfig),
+            ..IcpFeatures::default()
+        };
+        World::of(
+            PocketIcBuilder::new()
+                .with_nns_subnet()
+                .with_ii_subnet()
+                .with_application_subnet()
+                .with_icp_features(features),
+        )
+    }
+
+    fn of(network: PocketIcBuilder) -> World {
+        let pic = network.build();
         pic.auto_progress();
         let folder = tempfile::tempdir().unwrap();
         let operator = Identity::create(folder.path(), "operator", [7; 32]);

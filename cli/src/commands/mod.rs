@@ -11,6 +11,7 @@ pub mod grow_stable;
 pub mod hotfix;
 pub mod install;
 pub mod layout;
+pub mod network;
 pub mod patch;
 pub mod plan;
 pub mod rehearse;
@@ -37,6 +38,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// # Errors
 /// Whatever ended the command.
 pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
+    use self::network as network_verb;
     let network = &args.network;
     match &args.verb {
         Verb::Completions(verb) => completions::completions(verb),
@@ -59,6 +61,7 @@ pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
         Verb::Run(verb) => run::execute(verb, network, output).await,
         Verb::Call(verb) => call::execute(verb, network, output).await,
         Verb::Rehearse(verb) => rehearse::execute(verb, network, output).await,
+        Verb::Network(verb) => network_verb::execute(verb, output).await,
         Verb::Close(verb) => close::execute(verb, network, output).await,
     }
 }

@@ -30,6 +30,7 @@ pub fn env_for(canister: &Canister, subnet: &SubnetContext, caller: Principal) -
     env.root_key = subnet.root_key.clone();
     env.wasm_memory_limit = None;
     env.subnet_size = subnet.size_nodes;
+    env.subnet_available_memory_bytes = subnet.growth_max_bytes;
     env.global_timer_ns = canister.global_timer.unwrap_or(0);
     env.open_requests = canister.contexts.open_requests();
     env

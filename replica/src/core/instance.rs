@@ -19,6 +19,7 @@ use super::keys::SubnetAuthority;
 use super::limits::{INGRESS_MAX_BYTES, INGRESS_MAX_BYTES_NNS, ROUND_TIME_NS};
 use super::management::{self, queries};
 use super::message::{IngressMessage, Output};
+use super::native::{NativeCall, Natives};
 use super::network::SubnetContext;
 use super::query::QueryGraph;
 use super::round;
@@ -52,9 +53,10 @@ pub struct Instance {
     engine: Engine,
     seed: u64,
     rules: Rules,
-    subnets: BTreeMap<Principal, SubnetState>,
+    pub(super) subnets: BTreeMap<Principal, SubnetState>,
+    natives: Natives,
     ingress: BTreeMap<MessageId, IngressStatus>,
-    time_ns: u64,
+    pub(super) time_ns: u64,
     last_round_ns: u64,
 }
 
@@ -83,6 +85,7 @@ impl Instance {
             seed: config.seed,
             rules: config.rules,
             subnets,
+            natives: Natives::default(),
             ingress: BTreeMap::new(),
             time_ns: start_ns,
             last_round_ns: start_ns,
@@ -91,6 +94,11 @@ impl Instance {
             instance.round();
         }
         Ok(instance)
+    }
+
+    /// The system canisters that are answered for without their code.
+    pub fn natives_mut(&mut self) -> &mut Natives {
+        &mut self.natives
     }
 
     /// The subnets and their ranges.
@@ -136,8 +144,22 @@ impl Instance {
         Ok(())
     }
 
-    fn context(&self, subnet: &Principal, now_ns: u64) -> Option<SubnetContext> {
-        SubnetContext::new(&self.engine, &self.topology, self.rules, subnet, now_ns)
+    pub(super) fn context(&self, subnet: &Principal, now_ns: u64) -> Option<SubnetContext> {
+        let mut context =
+            SubnetContext::new(&self.engine, &self.topology, self.rules, subnet, now_ns)?;
+        if let Some(state) = self.subnets.get(subnet)
+            && state.disk_bytes.is_some()
+        {
+            context.growth_max_bytes = state.available_memory_bytes();
+        }
+        Some(context)
+    }
+
+    /// Limits the memory of every subnet to so many bytes, or lifts the limit. What is stored already stays.
+    pub fn limit_disk(&mut self, disk_bytes: Option<u64>) {
+        for state in self.subnets.values_mut() {
+            state.disk_bytes = disk_bytes;
+        }
     }
 
     fn destination(
@@ -192,6 +214,24 @@ impl Instance {
             )));
         }
         let rejected = |error: UserError| CallError::Rejected(error.into_reject(false));
+        let status = IngressStatus {
+            sender: ingress.sender,
+            receiver: ingress.receiver,
+            subnet: id,
+            state: IngressState::Received,
+        };
+        if self.natives.serve(&ingress.receiver) {
+            let call = NativeCall {
+                id: ingress.message_id,
+                sender: ingress.sender,
+                receiver: ingress.receiver,
+                method: ingress.method,
+                arg: ingress.arg,
+            };
+            self.natives.push(call).map_err(rejected)?;
+            self.ingress.insert(ingress.message_id, status);
+            return Ok(id);
+        }
         let effective = if ingress.receiver == Principal::management_canister() {
             management::ingress::effective_canister(&ingress.method, &ingress.arg)
                 .map_err(rejected)?
@@ -213,15 +253,7 @@ impl Instance {
             .get_mut(&id)
             .ok_or_else(|| CallError::BadRequest(format!("Subnet with ID {id} not found")))?;
         ingress_filter::check(state, &subnet, &message).map_err(rejected)?;
-        self.ingress.insert(
-            message.id,
-            IngressStatus {
-                sender: message.sender,
-                receiver: message.receiver,
-                subnet: id,
-                state: IngressState::Received,
-            },
-        );
+        self.ingress.insert(message.id, status);
         state.pool.push_back(message);
         Ok(id)
     }
@@ -238,6 +270,11 @@ impl Instance {
         } else {
             self.time_ns
         };
+        let mut natives = std::mem::take(&mut self.natives);
+        for (message, new) in natives.execute(self) {
+            self.settle(&message, new);
+        }
+        self.natives = natives;
         let ids: Vec<Principal> = self.subnets.keys().copied().collect();
         for id in &ids {
             let arrived = self.arrivals(id);
@@ -249,15 +286,20 @@ impl Instance {
             };
             round::run(state, &context, arrived);
             for (message, new) in std::mem::take(&mut state.answers) {
-                if let Some(status) = self.ingress.get_mut(&message)
-                    && !status.state.is_final()
-                {
-                    status.state = new;
-                }
+                self.settle(&message, new);
             }
         }
         self.time_ns = now_ns;
         self.last_round_ns = now_ns;
+    }
+
+    /// What has become of a message, unless it was answered before.
+    fn settle(&mut self, message: &MessageId, new: IngressState) {
+        if let Some(status) = self.ingress.get_mut(message)
+            && !status.state.is_final()
+        {
+            status.state = new;
+        }
     }
 
     /// Messages of other subnets for this one.
@@ -295,7 +337,10 @@ impl Instance {
                 "Subnet with ID {id} not found"
             )));
         };
-        let result = if query.receiver == Principal::management_canister() {
+        let result = if self.natives.serve(&query.receiver) {
+            self.natives
+                .query(&query.receiver, &query.method, &query.arg, self)
+        } else if query.receiver == Principal::management_canister() {
             queries::execute(state, &context, query.sender, &query.method, &query.arg)
         } else {
             QueryGraph::new(

@@ -24,6 +24,8 @@ pub mod limits;
 pub mod log;
 pub mod management;
 pub mod message;
+pub mod native;
+mod native_surroundings;
 pub mod network;
 pub mod query;
 pub mod queues;

@@ -37,6 +37,8 @@ pub struct SubnetContext {
     pub rules: Rules,
     /// Time of this round, nanoseconds since the epoch.
     pub now_ns: u64,
+    /// Memory that canisters' code may still take, in bytes: limited by tests only.
+    pub growth_max_bytes: u64,
 }
 
 impl SubnetContext {
@@ -75,6 +77,7 @@ impl SubnetContext {
                 .collect(),
             rules,
             now_ns,
+            growth_max_bytes: u64::MAX,
         })
     }
 

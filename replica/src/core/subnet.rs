@@ -45,6 +45,8 @@ pub struct SubnetState {
     pub budget: i64,
     /// Number inside the id of the next canister; 0 before the first.
     pub next_canister: u64,
+    /// Memory of the whole subnet when a test has limited it, in bytes.
+    pub disk_bytes: Option<u64>,
     /// Feeds `raw_rand`.
     pub randomness: Randomness,
 }
@@ -183,9 +185,13 @@ impl SubnetState {
         }
     }
 
-    /// Memory that one canister may still take: what is left, shared among the threads.
+    /// Memory that one canister may still take: what is left, shared among the threads. What a test has left is not
+    /// shared, so that it can be said to the byte.
     pub fn available_memory_bytes(&self) -> u64 {
         let used: u64 = self.canisters.values().map(Canister::allocated_bytes).sum();
+        if let Some(disk_bytes) = self.disk_bytes {
+            return disk_bytes.saturating_sub(used);
+        }
         (SUBNET_MEMORY_BYTES - SUBNET_MEMORY_RESERVED_BYTES).saturating_sub(used) / SCHEDULER_CORES
     }
 

@@ -131,7 +131,13 @@ mod tests {
 
     fn faults(seed: u64, rules: Vec<Rule>) -> Faults {
         let faults = Faults::default();
-        faults.set(Plan { seed, rules }).unwrap();
+        faults
+            .set(Plan {
+                seed,
+                rules,
+                ..Plan::default()
+            })
+            .unwrap();
         faults
     }
 
@@ -251,8 +257,8 @@ mod tests {
             rule(Fault::Delay { ms: u64::MAX }),
         ] {
             let plan = Plan {
-                seed: 0,
                 rules: vec![bad],
+                ..Plan::default()
             };
             assert!(faults.set(plan).is_err());
         }

@@ -16,7 +16,11 @@ pub struct Plan {
     /// Decides every random choice below.
     #[serde(default)]
     pub seed: u64,
+    /// Memory of each subnet as a whole, in bytes: with less than is stored, the disk is full. As ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
     /// Held against each request in this order; the first that is due wins.
+    #[serde(default)]
     pub rules: Vec<Rule>,
 }
 

@@ -8,7 +8,7 @@ use crate::core::api::{
     CallError, CanisterView, EffectivePrincipal, Ingress, IngressStatus, MessageId, Query,
 };
 use crate::core::instance::{Instance, InstanceConfig};
-use crate::faults::Faults;
+use crate::faults::{Faults, Plan, PlanError};
 use candid::Principal;
 use ic_transport_types::Envelope;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +71,23 @@ impl Hosted {
     /// Faults ordered by a test.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Carries out a plan of a test: what breaks from now on, and how much memory subnets have.
+    ///
+    /// # Errors
+    /// [`PlanError`]; the plan before stays.
+    pub fn order_faults(&self, plan: Plan) -> Result<(), PlanError> {
+        let disk_bytes = plan.disk_bytes;
+        self.faults.set(plan)?;
+        self.write(|network| network.limit_disk(disk_bytes));
+        Ok(())
+    }
+
+    /// Ends the plan.
+    pub fn end_faults(&self) {
+        self.faults.clear();
+        self.write(|network| network.limit_disk(None));
     }
 
     /// Who signs certificates.

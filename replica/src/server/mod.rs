@@ -10,6 +10,7 @@ mod lifetime;
 mod listener;
 mod port_file;
 mod progress;
+mod ready;
 mod run;
 mod subnet;
 
@@ -19,6 +20,7 @@ pub use hosted::{Hosted, HostedConfig};
 pub use lifetime::Lifetime;
 pub use port_file::PortFile;
 pub use progress::now_ns;
+pub use ready::ReadyNetwork;
 pub use run::{Options, RunError, run};
 pub use subnet::HostedSubnet;
 

@@ -1,8 +1,9 @@
 //! The life of the process: port file, socket, end.
 
 use super::listener::{Scope, serve};
+use super::ready;
 use super::{IMPL_VERSION, Lifetime, PortFile, Server};
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ pub struct Options {
     pub ttl: Duration,
     /// Life in all.
     pub hard_ttl: Option<Duration>,
+    /// The port of a network that is made at once; none is made when absent.
+    pub network_port: Option<u16>,
+    /// Whether the end of stdin is the end of the server: it lives no longer than who started it.
+    pub ends_with_stdin: bool,
 }
 
 /// A server that could not be started.
@@ -50,6 +55,9 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
+    /// The network that was asked for cannot be made.
+    #[error("cannot make the network: {0}; choose another --network-port")]
+    Network(String),
     /// No threads, or no signals.
     #[error("cannot start the runtime: {0}")]
     Runtime(#[source] io::Error),
@@ -110,14 +118,44 @@ async fn serve_until_end(options: &Options, port_file: Option<PortFile>) -> Resu
             source,
         })?;
     }
+    if let Some(network_port) = options.network_port {
+        let made = tokio::task::spawn_blocking({
+            let (server, ip) = (server.clone(), options.ip);
+            move || ready::open(&server, ip, port, network_port)
+        });
+        let network = made
+            .await
+            .unwrap_or_else(|error| Err(error.to_string()))
+            .map_err(RunError::Network)?;
+        announce(&network).map_err(RunError::Runtime)?;
+    }
     tokio::select! {
         () = lifetime.end() => {}
         () = signals.received() => {}
+        () = end_of_stdin(options.ends_with_stdin) => {}
     }
     drop(port_file);
     serving.abort();
     server.shut_down();
     Ok(())
+}
+
+/// The one line on stdout.
+fn announce(network: &ready::ReadyNetwork) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, network)?;
+    writeln!(stdout)?;
+    stdout.flush()
+}
+
+/// Returns at the end of stdin, or never.
+async fn end_of_stdin(is_awaited: bool) {
+    if !is_awaited {
+        return std::future::pending().await;
+    }
+    // What comes before the end says nothing; an error is an end as well.
+    let read = || io::copy(&mut io::stdin().lock(), &mut io::sink());
+    let _ = tokio::task::spawn_blocking(read).await;
 }
 
 /// The signals that end the process.

@@ -13,6 +13,7 @@ use crate::core::api::ErrorCode;
 use crate::core::canister::Canister;
 use crate::core::errors::UserError;
 use crate::core::limits::DEFAULT_PROVISIONAL_CYCLES;
+use crate::core::message::{CallbackId, Request};
 use crate::core::network::SubnetContext;
 use crate::core::settings::{Settings, SettingsChange};
 use crate::core::subnet::SubnetState;
@@ -26,11 +27,10 @@ pub fn create_canister(state: &mut SubnetState, subnet: &SubnetContext, call: &C
         return Handled::Answer(Err(error), 0);
     }
     let fee = subnet.prices.creation();
-    // A call without any argument means all defaults.
-    let args = match decode_nothing(call.arg()) {
-        Ok(()) => Ok(CreateCanisterArgs::default()),
-        Err(_) => decode::<CreateCanisterArgs>(call.arg()),
-    };
+    // A call without any argument means all defaults. Any argument decodes as none, so this comes second.
+    let args = decode::<CreateCanisterArgs>(call.arg())
+        .or_else(|_| decode_nothing(call.arg()).map(|()| CreateCanisterArgs::default()))
+        .map_err(|_| UserError::invalid_payload("Payload deserialization error."));
     let result = args.and_then(|args| {
         check_settings(args.settings.as_ref())?;
         if sent < fee {
@@ -88,6 +88,38 @@ pub fn provisional_create(
 /// An amount of cycles; more than 2^128 is cut.
 fn cycles(amount: &Nat) -> u128 {
     u128::try_from(&amount.0).unwrap_or(u128::MAX)
+}
+
+/// Creates a canister with `sent` cycles on behalf of the canister `creator`: as [`create_canister`] does, without a
+/// message.
+///
+/// # Errors
+/// See [`UserError`]: too few cycles, settings that cannot be had.
+pub fn create_for(
+    state: &mut SubnetState,
+    subnet: &SubnetContext,
+    creator: Principal,
+    settings: CanisterSettings,
+    sent: u128,
+) -> Result<Principal, UserError> {
+    let args = CreateCanisterArgs {
+        settings: Some(settings),
+        sender_canister_version: None,
+    };
+    let call = Call::Request(Request {
+        sender: creator,
+        receiver: subnet.id,
+        callback: CallbackId::default(),
+        method: "create_canister".to_owned(),
+        arg: encode(&args),
+        cycles: sent,
+        deadline_ns: 0,
+    });
+    let Handled::Answer(result, _) = create_canister(state, subnet, &call) else {
+        unreachable!("BUG: a canister is created at once");
+    };
+    let record: CanisterIdRecord = decode(&result?)?;
+    Ok(record.canister_id)
 }
 
 struct NewCanister {

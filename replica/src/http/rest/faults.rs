@@ -12,14 +12,13 @@ pub fn report(hosted: &Hosted) -> Reply {
 /// Replaces the plan.
 pub fn set(hosted: &Hosted, plan: Plan) -> Result<Reply, Reply> {
     hosted
-        .faults()
-        .set(plan)
+        .order_faults(plan)
         .map_err(|error| Reply::error(400, error.to_string()))?;
     Ok(Reply::json(&()))
 }
 
 /// Ends the plan.
 pub fn clear(hosted: &Hosted) -> Reply {
-    hosted.faults().clear();
+    hosted.end_faults();
     Reply::json(&())
 }

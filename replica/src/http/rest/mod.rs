@@ -12,6 +12,8 @@ mod snapshots;
 mod store;
 mod update;
 
+pub use create::create_network;
+
 use super::{Reply, Request};
 use crate::server::{Hosted, Server};
 use hyper::Method;
