@@ -2,6 +2,9 @@
 //!
 //! They run on whatever server `POCKET_IC_BIN` names; none may depend on which one it is.
 
+// Outside of a test function too, a panic is the report here.
+#![allow(clippy::unwrap_used)]
+
 mod bad_network;
 mod bricked_patients;
 mod compressed_restore;

@@ -125,7 +125,8 @@ fn rollback_gives_the_patient_back_from_every_phase() {
     assert!(matches!(refused, Refusal::NoSnapshot { .. }), "{refused:?}");
     ward.step(methods::SNAPSHOT).unwrap();
 
-    let stages: [&[fn(&Ward) -> Result<CaseView, Refusal>]; 3] = [
+    type Step = fn(&Ward) -> Result<CaseView, Refusal>;
+    let stages: [&[Step]; 3] = [
         &[],
         &[|ward| ward.swap(Pair::Downloader, SwapMemories::ReplaceHeap)],
         &[
