@@ -9,6 +9,7 @@ use crate::commands::{
     diagnose::DiagnoseArgs,
     diff::DiffArgs,
     grow_stable::GrowStableArgs,
+    heal::HealArgs,
     hotfix::HotfixArgs,
     install::InstallArgs,
     layout::LayoutArgs,
@@ -89,6 +90,8 @@ pub enum Verb {
     Rehearse(RehearseArgs),
     /// Run a local network to try things on.
     Network(NetworkVerbArgs),
+    /// The whole way for a canister whose state is in the heap and whose hook traps.
+    Heal(HealArgs),
     /// Write completions for a shell to stdout.
     Completions(CompletionsArgs),
     /// Write the man page to stdout.

@@ -24,6 +24,7 @@ pub mod commands;
 pub mod cost;
 pub mod error;
 pub mod evidence;
+pub mod healing;
 pub mod identity;
 pub mod limits;
 pub mod management;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "diagnose",
     "plan",
     "backup",
@@ -26,6 +26,7 @@ const VERBS: [&str; 21] = [
     "call",
     "rehearse",
     "network",
+    "heal",
     "completions",
     "man",
 ];

@@ -235,7 +235,10 @@ impl Stages<'_> {
 }
 
 /// A check's answer as candid text.
-fn answer(
+///
+/// # Errors
+/// Why there is none, in words: an error is an answer, too.
+pub fn answer(
     engine: &Engine,
     patient: &Patient,
     state: &ExecutionState,

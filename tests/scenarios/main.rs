@@ -12,6 +12,7 @@ mod damaged_backups;
 mod ended_otherwise;
 mod faulty_server;
 mod full_heaps;
+mod healed_heaps;
 mod icp_snapshots;
 mod kept_heaps;
 mod killed_anywhere;

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod diagnose;
 pub mod diff;
 pub mod grow_stable;
+pub mod heal;
 pub mod hotfix;
 pub mod install;
 pub mod layout;
@@ -58,6 +59,7 @@ pub async fn execute(args: &Args, output: &Output) -> Result<u8, CliError> {
         Verb::Rollback(verb) => rollback::execute(verb, network, output).await,
         Verb::Snapshot(verb) => snapshot::execute(verb, network, output).await,
         Verb::Status(verb) => status::execute(verb, network, output).await,
+        Verb::Heal(verb) => heal::execute(verb, network, output).await,
         Verb::Run(verb) => run::execute(verb, network, output).await,
         Verb::Call(verb) => call::execute(verb, network, output).await,
         Verb::Rehearse(verb) => rehearse::execute(verb, network, output).await,

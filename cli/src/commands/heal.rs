@@ -1,0 +1,371 @@
+//! `heal`: the whole way for a canister whose state is in the heap and whose hook traps. Backs it up, runs the
+//! hook off chain, rehearses the fixed module over the result, writes the result back, attested, installs the
+//! fixed module, compares the checks.
+//!
+//! ```text
+//! backup ─► run ─► rehearse ─► restore (stable memory) ─► install ─► checks ─► close
+//! └── the canister's memory is as it was ──┘ └── way back: rollback to the snapshot ──┘
+//! ```
+//!
+//! Run again after an interruption it goes on where it was, by looking at the canister and the directory.
+
+use super::close::{self, CloseArgs};
+use super::install::{self, InstallArgs};
+use super::restore::{self, MemoryArg, RestoreArgs};
+use super::run::{self, EntryArg, RunArgs};
+use super::{Context, backup, read_file, rehearse};
+use crate::args::{NetworkArgs, canister};
+use crate::error::{CliError, EXIT_FINDINGS};
+use crate::healing::{Goal, Progress, module_hash, shrinks};
+use crate::offline_patient::{
+    PatientArgs, RulesArgs, SurroundingsArgs, beside, engine, open_with, progress,
+};
+use crate::output::{Event, Output};
+use backup::{BackupArgs, HeapArg};
+use candid::Principal;
+use clap::Args;
+use engine::HeapHandling;
+use offline::patient::Given;
+use offline::rehearse::{Check, Compared, Plan, answer};
+use offline::surroundings::CYCLES_DEFAULT;
+use offline::{Interface, Surroundings, call, interface};
+use std::path::PathBuf;
+
+/// Options of `heal`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check length --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n\nThat shows the plan. Run it again with --yes; interrupted, run the same command again."
+)]
+pub struct HealArgs {
+    /// The canister.
+    pub canister: String,
+    /// The fixed module, plain or gzipped, whose post_upgrade reads what the old hook writes.
+    #[arg(long, value_name = "FILE")]
+    pub fixed: PathBuf,
+    /// Directory for the backup (`before`) and what the hook leaves (`after`): new, or of this healing.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// The module that the canister runs. Needed only if the snapshot cannot be read.
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+    /// File with the candid bytes of the argument for post_upgrade. Without it: `()`.
+    #[arg(long, value_name = "FILE")]
+    pub arg_file: Option<PathBuf>,
+    /// A query that must answer the same before and after; may be given several times.
+    #[arg(long, value_name = "METHOD[=(CANDID)]")]
+    pub check: Vec<String>,
+    /// Do it. Without it the plan is shown.
+    #[arg(long)]
+    pub yes: bool,
+    /// In the end delete the snapshot that was taken: there is no way back then.
+    #[arg(long)]
+    pub delete_snapshot: bool,
+    /// Rules that are relaxed for the hook.
+    #[command(flatten)]
+    pub rules: RulesArgs,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever ended it. Until the restore the canister's memory is as it was; until the case is closed
+/// `rollback` takes everything back.
+pub async fn execute(
+    args: &HealArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let canister = canister(&args.canister, network)?;
+    let fixed = read_file(&args.fixed)?;
+    let module = args.module.as_deref().map(read_file).transpose()?;
+    let goal = Goal {
+        canister,
+        fixed_hash: module_hash(&fixed),
+        before: args.output.join("before"),
+        after: args.output.join("after"),
+        rules: args.rules.parse()?,
+        module_sha256: module.map(|module| hex::encode(module_hash(&module))),
+    };
+    let context = Context::open(network, "heal").await?;
+    let healing = Healing {
+        args,
+        network,
+        output,
+        goal,
+        context,
+    };
+    let found = healing.look().await?;
+    healing.show(&found);
+    if !args.yes {
+        output.step("nothing was done: run the same command with --yes to go this way");
+        return Ok(0);
+    }
+    healing.go(found).await
+}
+
+struct Healing<'a> {
+    args: &'a HealArgs,
+    network: &'a NetworkArgs,
+    output: &'a Output,
+    goal: Goal,
+    context: Context,
+}
+
+impl Healing<'_> {
+    async fn look(&self) -> Result<Progress, CliError> {
+        let rescue = self.context.rescue(self.network, "heal")?;
+        self.goal.look(&self.context, rescue).await
+    }
+
+    fn show(&self, found: &Progress) {
+        let (before, after) = (self.goal.before.display(), self.goal.after.display());
+        let restored = found.installed;
+        let steps = [
+            (found.before.is_some(), format!("stop the canister, take a snapshot, swap the downloader in (heap kept), back both memories up to {before}")),
+            (found.after.is_some(), format!("run its pre_upgrade off chain with {}; the result goes to {after}", self.goal.rules.words().join(", "))),
+            (restored, "rehearse the fixed module over the result, under the rules of the chain; stop here if it fails or a check differs".to_string()),
+            (restored, "swap the uploader in, write the new stable memory, have it hashed on chain and compared".to_string()),
+            (found.installed, format!("install module {} (pre_upgrade skipped), start", hex::encode(self.goal.fixed_hash))),
+            (false, format!("compare {} checks with their answers before", self.args.check.len())),
+            (found.installed && found.case.is_none(), self.close_words().to_string()),
+        ];
+        for (number, (done, text)) in (1..).zip(steps) {
+            let mark = if done { "done" } else { "to do" };
+            self.output.step(format!("{number}. [{mark}] {text}"));
+        }
+        self.output.step(format!(
+            "way back until the case is closed: ic-rescue rollback {}",
+            self.goal.canister
+        ));
+    }
+
+    fn close_words(&self) -> &'static str {
+        if self.args.delete_snapshot {
+            "close the case, delete the snapshot: no way back from there"
+        } else {
+            "close the case; the snapshot stays until it is deleted"
+        }
+    }
+
+    async fn go(&self, found: Progress) -> Result<u8, CliError> {
+        if !found.installed {
+            self.bring_back(found).await?;
+        }
+        let checks = self.rehearsed_checks().await?;
+        let Some(checks) = checks else {
+            return Ok(EXIT_FINDINGS);
+        };
+        if !self.look().await?.installed {
+            self.put_in().await?;
+        }
+        if !self.compare(&checks).await? {
+            self.output.warn(format!(
+                "the canister does not answer as before: take it back with `ic-rescue rollback {} \
+                 --discard-newer-state`, or close the case if that is as it should be",
+                self.goal.canister
+            ));
+            return Ok(EXIT_FINDINGS);
+        }
+        if self.look().await?.case.is_some() {
+            let close = CloseArgs {
+                canister: self.goal.canister.to_text(),
+                leave_as_is: false,
+                dry_run: false,
+                delete_snapshot: self.args.delete_snapshot,
+            };
+            close::execute(&close, self.network, self.output).await?;
+        }
+        self.output.say(&Event::Done {
+            text: format!("{} is healed", self.goal.canister),
+        });
+        Ok(0)
+    }
+
+    /// The backup, and what the hook leaves.
+    async fn bring_back(&self, found: Progress) -> Result<(), CliError> {
+        if found.before.is_none() {
+            let backup = BackupArgs {
+                canister: self.goal.canister.to_text(),
+                output: self.goal.before.clone(),
+                direct: false,
+                endpoints: false,
+                by_snapshot: false,
+                downloader: None,
+                dry_run: false,
+                heap: HeapArg::Keep,
+                no_snapshot: None,
+                module: self.args.module.clone(),
+            };
+            backup::execute(&backup, self.network, self.output).await?;
+        }
+        let found = self.look().await?;
+        if found.after.is_none() {
+            let run = RunArgs {
+                patient: PatientArgs {
+                    directory: self.goal.before.clone(),
+                    module: self.args.module.clone(),
+                    force_module: None,
+                    canister: None,
+                },
+                entry: EntryArg::PreUpgrade,
+                output: Some(self.goal.after.clone()),
+                without_heap: false,
+                arg_file: None,
+                trace: None,
+                rules: self.args.rules.clone(),
+                surroundings: SurroundingsArgs {
+                    caller: Some(self.context.connection.caller()?.to_text()),
+                    controller: self.controllers()?.iter().map(Principal::to_text).collect(),
+                    time: None,
+                    cycles: CYCLES_DEFAULT,
+                },
+            };
+            run::execute(&run, self.network, self.output).await?;
+        }
+        Ok(())
+    }
+
+    fn controllers(&self) -> Result<Vec<Principal>, CliError> {
+        let rescue = self.network.rescue_canister("heal")?;
+        Ok(vec![self.context.connection.caller()?, rescue])
+    }
+
+    /// Rehearses the installation; none when it would not pass, or a check would answer otherwise.
+    async fn rehearsed_checks(&self) -> Result<Option<Vec<Compared>>, CliError> {
+        let (before, after) = (self.goal.before.clone(), self.goal.after.clone());
+        let given = Given {
+            module: self.args.module.as_deref().map(read_file).transpose()?,
+            ..Given::default()
+        };
+        let fixed = read_file(&self.args.fixed)?;
+        let argument = self.argument()?;
+        let checks = self
+            .args
+            .check
+            .iter()
+            .map(|text| Check::parse(text))
+            .collect();
+        let surroundings = Surroundings {
+            caller: self.context.connection.caller()?,
+            controllers: self.controllers()?,
+            ..Surroundings::default()
+        };
+        let output = self.output.clone();
+        beside(move || {
+            let engine = engine();
+            let new = engine.load_module(&fixed);
+            let plan = Plan {
+                new: new.map_err(offline::OfflineError::from)?,
+                argument,
+                heap: HeapHandling::Replace,
+                skip_pre_upgrade: true,
+                checks,
+                surroundings,
+                interface: None,
+            };
+            let healthy = open_with(&before, given.clone(), &engine, &output)?;
+            let saved = open_with(&after, given, &engine, &output)?;
+            let mut watch = |stage: &str| Some(progress(stage, &output));
+            let mut rehearsal = offline::rehearse::rehearse(&engine, &saved, &plan, &mut watch)?;
+            for compared in &mut rehearsal.checks {
+                // A hook may take apart what it saves: what counts is what was answered before it ran.
+                compared.before = answer(&engine, &healthy, &healthy.state, &compared.check, &plan);
+            }
+            rehearse::tell(&rehearsal, &output);
+            Ok(rehearsal.passes().then_some(rehearsal.checks))
+        })
+        .await
+    }
+
+    fn argument(&self) -> Result<Vec<u8>, CliError> {
+        match &self.args.arg_file {
+            Some(path) => read_file(path),
+            None => Ok(wire::candid::UNIT.to_vec()),
+        }
+    }
+
+    /// Writes the new stable memory and installs the fixed module.
+    async fn put_in(&self) -> Result<(), CliError> {
+        let found = self.look().await?;
+        let (Some(before), Some(after)) = (&found.before, &found.after) else {
+            return Err(CliError::Unsupported {
+                what: format!(
+                    "{} changed while it was being healed: run the same command again",
+                    self.goal.canister
+                ),
+            });
+        };
+        let wipe = shrinks(before, after);
+        // Installed, and only not started: the memory is the living canister's already.
+        if !found.module_is_in {
+            self.write_back(wipe).await?;
+        }
+        let install = InstallArgs {
+            canister: self.goal.canister.to_text(),
+            module: self.args.fixed.clone(),
+            arg_file: self.args.arg_file.clone(),
+            heap: HeapArg::Replace,
+            dry_run: false,
+            // The case can only compare with what it recorded before; the new memory was proven just now.
+            although_unattested: wipe,
+        };
+        install::execute(&install, self.network, self.output).await?;
+        Ok(())
+    }
+
+    /// Writes the new stable memory, emptying the canister's first where that is larger.
+    async fn write_back(&self, wipe: bool) -> Result<(), CliError> {
+        if wipe {
+            self.output.warn(
+                "the new stable memory is smaller than the canister's: both memories are emptied first",
+            );
+        }
+        let restore = RestoreArgs {
+            directory: self.goal.after.clone(),
+            canister: self.goal.canister.to_text(),
+            direct: false,
+            uploader: None,
+            by_snapshot: false,
+            memory: MemoryArg::Stable,
+            wipe,
+            no_snapshot: None,
+            dry_run: false,
+        };
+        restore::execute(&restore, self.network, self.output).await?;
+        Ok(())
+    }
+
+    /// Asks the living canister and compares.
+    async fn compare(&self, checks: &[Compared]) -> Result<bool, CliError> {
+        let fixed = read_file(&self.args.fixed)?;
+        let module = engine()
+            .load_module(&fixed)
+            .map_err(offline::OfflineError::from)?;
+        let carried = Interface::of_module(&module)?;
+        let known = carried.as_ref();
+        let mut equal = true;
+        for compared in checks {
+            let method = &compared.check.method;
+            let argument = interface::encode(known, method, &compared.check.argument)?;
+            let connection = &self.context.connection;
+            let reply = self
+                .context
+                .retry
+                .run(|| connection.query(self.goal.canister, method, argument.clone()))
+                .await?;
+            let found = call::text_of(known, method, &reply)?;
+            let same = compared.before.as_ref() == Ok(&found);
+            equal &= same;
+            let verdict = if same {
+                "answers as before"
+            } else {
+                "answers OTHERWISE"
+            };
+            self.output.step(format!(
+                "on chain, {method}{}: {verdict}",
+                compared.check.argument
+            ));
+        }
+        Ok(equal)
+    }
+}
