@@ -81,6 +81,21 @@ impl Changeover<'_> {
         checks::ask(checks, connection, self.canister, retry).await
     }
 
+    /// The checks: those on the command line while the canister runs its own module, which tells the types of
+    /// their arguments; those that an earlier attempt asked afterwards.
+    ///
+    /// # Errors
+    /// [`CliError::BadCheck`].
+    pub async fn checks(&self, texts: &[String], hash: &str) -> Result<Vec<Check>, CliError> {
+        if hash != self.logbook.deployed_hash {
+            return Ok(self.logbook.answers.iter().map(Check::from).collect());
+        }
+        let Context {
+            connection, retry, ..
+        } = self.context;
+        checks::parse(texts, connection, self.canister, retry).await
+    }
+
     /// Remembers how the canister answers before anything is changed.
     ///
     /// # Errors

@@ -22,11 +22,26 @@ pub struct Check {
     arg: Vec<u8>,
 }
 
+impl From<&Answer> for Check {
+    /// The question behind an answer.
+    fn from(answer: &Answer) -> Self {
+        Self {
+            text: answer.check.clone(),
+            method: answer.method.clone(),
+            arg: hex::decode(&answer.arg).unwrap_or_default(),
+        }
+    }
+}
+
 /// What a canister answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The check.
+    /// The check, as it was given.
     pub check: String,
+    /// Its method.
+    pub method: String,
+    /// The bytes of its arguments, in hexadecimal: a module that stands in meanwhile cannot tell their types.
+    pub arg: String,
     /// The reply in hexadecimal, if there was one.
     pub reply: Option<String>,
     /// The rejection, if there was none.
@@ -135,6 +150,8 @@ pub async fn ask(
         };
         answers.push(Answer {
             check: check.text.clone(),
+            method: check.method.clone(),
+            arg: hex::encode(&check.arg),
             reply,
             rejection,
         });
@@ -193,6 +210,8 @@ mod tests {
     fn a_changed_answer_is_a_difference() {
         let answer = |reply: u64| Answer {
             check: "size".into(),
+            method: "size".into(),
+            arg: String::new(),
             reply: Some(hex::encode(candid::encode_args((reply,)).unwrap())),
             rejection: None,
         };

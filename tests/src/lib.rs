@@ -15,6 +15,7 @@ pub mod delay;
 pub mod faults;
 pub mod flow;
 pub mod forwarder;
+pub mod hoard;
 pub mod icp;
 pub mod identity;
 pub mod images;

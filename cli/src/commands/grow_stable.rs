@@ -14,7 +14,7 @@ use crate::args::{NetworkArgs, canister};
 use crate::changeover::logbook::{Logbook, Outcome};
 use crate::changeover::refusal::Refusal;
 use crate::changeover::{Changeover, heap_above_limit};
-use crate::checks::{self, Check};
+use crate::checks::Check;
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::management::changes::Upgrade;
 use crate::modules::{Module, describe};
@@ -141,7 +141,7 @@ pub async fn execute(
         tell_plan(args, output);
         return Ok(0);
     }
-    let checks = checks::parse(&args.check, &context.connection, canister, &context.retry).await?;
+    let checks = change.checks(&args.check, &hash).await?;
     if hash == change.logbook.deployed_hash {
         change.answers_from_before(&checks, &status).await?;
         change.logbook.save()?;

@@ -9,7 +9,7 @@ use crate::args::{NetworkArgs, canister};
 use crate::changeover::logbook::{Logbook, Outcome};
 use crate::changeover::refusal::Refusal;
 use crate::changeover::{Changeover, heap_above_limit};
-use crate::checks::{self, Check};
+use crate::checks::Check;
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::management::changes::Upgrade;
 use crate::modules::{LayoutReport, Module, describe};
@@ -96,7 +96,7 @@ pub async fn execute(
         change.logbook.deployed_hash.clone_from(&hash);
         change.logbook.was_running = status.status == CanisterStatusType::Running;
     }
-    let checks = checks::parse(&args.check, &context.connection, canister, &context.retry).await?;
+    let checks = change.checks(&args.check, &hash).await?;
 
     if hash == change.logbook.deployed_hash {
         refuse_other_module(&change, given.as_ref(), args).await?;
@@ -285,12 +285,21 @@ async fn prepare(
             change.logbook.layout_differences =
                 Some(comparison.counts.iter().map(|(_, count)| count).sum());
             change.logbook.although_different = args.although_different.clone();
+            if !args.via_snapshot {
+                // What starts afresh is what the deployed module had; its globals tell whether that loses anything.
+                change.check_keepable(&deployed, metadata)?;
+                if layout::has_start(&module.wasm).map_err(|error| module.error(error))? {
+                    return Err(change.refused(Refusal::StartFunction));
+                }
+            }
             module
         }
         None => change.deployed(id, metadata).await?,
     };
     if !args.via_snapshot {
-        change.check_keepable(&module, metadata)?;
+        if change.logbook.although_different.is_none() {
+            change.check_keepable(&module, metadata)?;
+        }
         if Changeover::timer_is_set(metadata) {
             return Err(change.refused(Refusal::TimerSet));
         }
