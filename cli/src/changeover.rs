@@ -129,7 +129,7 @@ impl Changeover<'_> {
     /// Stops the canister and waits until it has stopped.
     ///
     /// # Errors
-    /// When a call fails or the canister does not stop.
+    /// When a call fails or the canister does not stop; then it is started again.
     pub async fn stop(&self) -> Result<(), CliError> {
         for _ in 0..CASE_POLLS_MAX {
             match self.look().await?.0.status {
@@ -141,6 +141,8 @@ impl Changeover<'_> {
                 CanisterStatusType::Stopping => tokio::time::sleep(CASE_POLL).await,
             }
         }
+        // Better running as it was than halfway to a stop.
+        self.management().start().await?;
         Err(self.refused(Refusal::DoesNotStop))
     }
 

@@ -161,14 +161,6 @@ pub fn has_start(module: &[u8]) -> Result<bool, SurgeryError> {
     Ok(!Shape::of(module)?.start.is_empty())
 }
 
-/// Whether the memory of `module` is a 64-bit one.
-///
-/// # Errors
-/// When it is malformed.
-pub fn is_wasm64(module: &[u8]) -> Result<bool, SurgeryError> {
-    Ok(Shape::of(module)?.is_wasm64)
-}
-
 #[derive(Default)]
 struct Found {
     listed: Vec<Difference>,

@@ -122,3 +122,23 @@ fn a_file_that_is_there_is_not_overwritten() {
     Cli::offline(&[&"patch", &given, &"-o", &target]).succeed();
     Cli::offline(&[&"patch", &given, &"-o", &target]).succeed();
 }
+
+#[test]
+fn the_verdict_on_two_layouts_is_an_exit_code_and_json_too() {
+    let [first, other] = ["hoard", "hoard_rebuilt"].map(crate::file);
+    for (second, code, verdict) in [(&first, 0, "same layout"), (&other, 3, "differs")] {
+        let output = Cli::offline(&[&"layout", &first, second, &"--json", &"--quiet"]).run();
+        assert_eq!(output.status.code(), Some(code));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["type"], "layout");
+        assert_eq!(report["verdict"], verdict);
+        let counted = report["counts"].as_array().unwrap().is_empty();
+        assert_eq!(counted, code == 0);
+        assert!(
+            report["cannot_know"]
+                .as_str()
+                .unwrap()
+                .contains("cannot know")
+        );
+    }
+}

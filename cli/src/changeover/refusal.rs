@@ -80,7 +80,7 @@ pub enum Refusal {
     Empty,
     /// It waits for answers to its own calls.
     #[error(
-        "it does not stop: it waits for answers to its own calls; run the same command again later"
+        "it does not stop: it waits for answers to its own calls. It was started again; run the same command later"
     )]
     DoesNotStop,
     /// Somebody else changed it meanwhile.

@@ -22,7 +22,6 @@ pub(super) struct Shape<'a> {
     /// The start function, if there is one.
     pub(super) start: Vec<String>,
     pub(super) bodies: Vec<&'a [u8]>,
-    pub(super) is_wasm64: bool,
     types: Vec<String>,
     /// Type of each function, imported ones first.
     function_types: Vec<u32>,
@@ -83,7 +82,6 @@ impl<'a> Shape<'a> {
             Payload::MemorySection(reader) => {
                 for ty in reader {
                     let ty = ty?;
-                    self.is_wasm64 |= ty.memory64;
                     let bits = if ty.memory64 { 64 } else { 32 };
                     let most = ty
                         .maximum
