@@ -106,23 +106,33 @@ impl Changeover<'_> {
         status: &Status,
     ) -> Result<(), CliError> {
         if status.status != CanisterStatusType::Running {
-            // An earlier attempt stopped it, after it had asked.
-            let asked = self.logbook.answers.len() == checks.len();
-            return match asked {
-                true => Ok(()),
-                false => Err(self.refused(Refusal::StoppedAtFirst)),
-            };
+            return self.answers_of_an_earlier_attempt(checks);
         }
-        self.logbook.answers = self.ask(checks).await?;
-        let rejected = self.logbook.answers.iter().find_map(|answer| {
+        let answers = self.ask(checks).await?;
+        let rejected = answers.iter().find_map(|answer| {
             let rejection = answer.rejection.clone()?;
             Some((answer.check.clone(), rejection))
         });
         match rejected {
-            None => Ok(()),
+            None => {
+                self.logbook.answers = answers;
+                Ok(())
+            }
+            // An interrupted attempt's order to stop can arrive late.
+            Some(_) if self.look().await?.0.status != CanisterStatusType::Running => {
+                self.answers_of_an_earlier_attempt(checks)
+            }
             Some((check, rejection)) => {
                 Err(self.refused(Refusal::CheckRejected { check, rejection }))
             }
+        }
+    }
+
+    /// An earlier attempt stopped it, after it had asked; otherwise it was stopped before anybody asked.
+    fn answers_of_an_earlier_attempt(&self, checks: &[Check]) -> Result<(), CliError> {
+        match self.logbook.answers.len() == checks.len() {
+            true => Ok(()),
+            false => Err(self.refused(Refusal::StoppedAtFirst)),
         }
     }
 
@@ -337,7 +347,12 @@ impl Changeover<'_> {
                 .warn("no --check was given: nothing was compared before and after");
             return Ok(());
         }
-        let after = self.ask(checks).await?;
+        let mut after = self.ask(checks).await?;
+        if after.iter().any(|answer| answer.rejection.is_some()) {
+            // An interrupted attempt's order to stop can arrive late: that alone is no difference.
+            self.start().await?;
+            after = self.ask(checks).await?;
+        }
         let differences = checks::differences(&self.logbook.answers, &after);
         if differences.is_empty() {
             self.output.step(format!(

@@ -11,17 +11,19 @@ fn finish_in_spite_of_kills(world: &World, verb: &str, hoard: Hoard, more: &[&st
     const ATTEMPTS_MAX: u32 = 60;
     let more: Vec<&dyn AsRef<std::ffi::OsStr>> =
         more.iter().map(|text| text as &dyn AsRef<_>).collect();
+    let words = world.folder.path().join("words.txt");
     for attempt in 1..=ATTEMPTS_MAX {
         let mut child = ic_rescue(world, verb, hoard, &more)
             .command()
-            .stderr(Stdio::null())
+            .stderr(Stdio::from(std::fs::File::create(&words).unwrap()))
             .spawn()
             .unwrap();
         // Each attempt gets farther than the one before, whatever a call takes on this machine.
         for _ in 0..attempt * attempt {
             std::thread::sleep(Duration::from_millis(60));
             if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "attempt {attempt}: {status}");
+                let said = std::fs::read_to_string(&words).unwrap();
+                assert!(status.success(), "attempt {attempt}: {status}\n{said}");
                 return;
             }
         }
