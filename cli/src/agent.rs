@@ -4,6 +4,8 @@
 //! updates. The one exception is [`Connection::fetch`], for chunks whose digests are certified. Nothing here
 //! repeats a call; see `transfer::retry`.
 
+mod bulk;
+
 use crate::calls::CertifiedCall;
 use crate::error::{CallError, CallErrorKind, CliError};
 use crate::limits::{QUERY_TIMEOUT, RESPONSE_MAX_BYTES, UPDATE_TIMEOUT};
@@ -24,6 +26,7 @@ const OUT_OF_CYCLES: &str = "IC0207";
 #[derive(Clone, Debug)]
 pub struct Connection {
     agent: Agent,
+    client: reqwest::Client,
     network: Network,
 }
 
@@ -54,7 +57,11 @@ impl Connection {
             RootKey::Given(key) => agent.set_root_key(key.clone()),
             RootKey::Fetched => agent.fetch_root_key().await.map_err(connect_error)?,
         }
-        Ok(Self { agent, network })
+        Ok(Self {
+            agent,
+            client: reqwest::Client::new(),
+            network,
+        })
     }
 
     /// The network.
@@ -111,13 +118,24 @@ impl Connection {
         method: &str,
         arg: Vec<u8>,
     ) -> Result<Vec<u8>, CallError> {
-        let call = self
-            .agent
-            .query(&canister, method)
-            .with_arg(arg)
-            .with_nonce_generation()
-            .call_without_verification();
-        within(QUERY_TIMEOUT, canister, method, call).await
+        let query = self.agent.query(&canister, method).with_arg(arg);
+        let signed = query.with_nonce_generation().sign();
+        let signed = signed.map_err(|error| sort(canister, method, &error))?;
+        let url = format!(
+            "{}/api/v3/canister/{canister}/query",
+            self.network.url.trim_end_matches('/')
+        );
+        let fetch = bulk::fetch(&self.client, url, signed.signed_query);
+        let failed = |(kind, message)| CallError {
+            canister: canister.to_text(),
+            method: method.to_string(),
+            message,
+            kind,
+        };
+        match tokio::time::timeout(QUERY_TIMEOUT, fetch).await {
+            Ok(result) => result.map_err(failed),
+            Err(_) => Err(timed_out(canister, method, QUERY_TIMEOUT)),
+        }
     }
 
     /// Asks the whole subnet. The reply is certified.
