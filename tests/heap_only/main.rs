@@ -1,6 +1,9 @@
 //! State that lives only in the heap: patients each broken in one way, from the brick to a working canister with
 //! every record equal. They run on whatever server `POCKET_IC_BIN` names.
 
+// Outside of a test function too, a panic is the report here.
+#![allow(clippy::unwrap_used)]
+
 mod grown_stable;
 mod hotfixes;
 mod interrupted;
