@@ -13,6 +13,7 @@ mod ended_otherwise;
 mod faulty_server;
 mod full_heaps;
 mod healed_heaps;
+mod icp_flow;
 mod icp_snapshots;
 mod kept_heaps;
 mod killed_anywhere;
