@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! certified data = digest of
-//!   ├─ "http_assets"     ── <path>                      ── SHA-256 of the page's body
+//!   ├─ "http_expr"       ── the pages, as version 2 of the gateway protocol has them
 //!   └─ "ic-rescue roots" ── <case, 8 bytes big-endian> ─┬─ "heap"   ── statement text
 //!                                                       └─ "stable" ── statement text
 //! ```
@@ -15,14 +15,13 @@ use std::cell::RefCell;
 use ic_certification::{
     AsHashTree, HashTree, RbTree, fork, fork_hash, labeled, labeled_hash, pruned,
 };
+use ic_http_certification::{HttpCertificationTree, HttpCertificationTreeEntry};
 use rescue_api::RootStatement;
 use serde::Serialize;
 
 use crate::case::model::{Case, CaseId, Memory};
 use crate::view;
 
-/// First label of the path to the pages, as HTTP gateways expect it.
-const PAGES_LABEL: &[u8] = b"http_assets";
 const ROOTS_LABEL: &[u8] = RootStatement::TREE_LABEL.as_bytes();
 
 type Statements = RbTree<Vec<u8>, Vec<u8>>;
@@ -31,7 +30,7 @@ type Statements = RbTree<Vec<u8>, Vec<u8>>;
 #[derive(Default)]
 pub struct Tree {
     roots: RbTree<Vec<u8>, Statements>,
-    pages: RbTree<Vec<u8>, Vec<u8>>,
+    pages: HttpCertificationTree,
 }
 
 thread_local! {
@@ -61,17 +60,19 @@ impl Tree {
         self.roots.delete(&RootStatement::case_label(case));
     }
 
-    /// Takes over a page: its path and the hash of its body.
-    pub fn put_page(&mut self, path: &str, body_hash: [u8; 32]) {
-        self.pages
-            .insert(path.as_bytes().to_vec(), body_hash.to_vec());
+    /// Takes over the pages; earlier ones are certified no more.
+    pub fn put_pages<'a>(&mut self, entries: impl Iterator<Item = HttpCertificationTreeEntry<'a>>) {
+        self.pages.clear();
+        for entry in entries {
+            self.pages.insert(&entry);
+        }
     }
 
     /// What the canister certifies.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         fork_hash(
-            &labeled_hash(PAGES_LABEL, &self.pages.root_hash()),
+            &self.pages.root_hash(),
             &labeled_hash(ROOTS_LABEL, &self.roots.root_hash()),
         )
     }
@@ -83,19 +84,18 @@ impl Tree {
         let proof = self
             .roots
             .nested_witness(&label, |entries| entries.as_hash_tree());
-        fork(
-            pruned(labeled_hash(PAGES_LABEL, &self.pages.root_hash())),
-            labeled(ROOTS_LABEL, proof),
-        )
+        fork(pruned(self.pages.root_hash()), labeled(ROOTS_LABEL, proof))
     }
 
-    /// The part of the tree that proves a page.
+    /// The part of the tree that proves a page, as the answer to a path.
     #[must_use]
-    pub fn page_witness(&self, path: &str) -> HashTree {
-        fork(
-            labeled(PAGES_LABEL, self.pages.witness(path.as_bytes())),
-            pruned(labeled_hash(ROOTS_LABEL, &self.roots.root_hash())),
-        )
+    pub fn page_witness(&self, entry: &HttpCertificationTreeEntry, path: &str) -> HashTree {
+        let page = self
+            .pages
+            .witness(entry, path)
+            .expect("BUG: a page is witnessed only for paths it answers");
+        let roots = pruned(labeled_hash(ROOTS_LABEL, &self.roots.root_hash()));
+        fork(page, roots)
     }
 }
 
@@ -114,10 +114,10 @@ pub fn roots_witness(case: CaseId) -> Vec<u8> {
     encode(&TREE.with_borrow(|tree| tree.roots_witness(case)))
 }
 
-/// CBOR of the proof of a page.
+/// The proof of a page.
 #[must_use]
-pub fn page_witness(path: &str) -> Vec<u8> {
-    encode(&TREE.with_borrow(|tree| tree.page_witness(path)))
+pub fn page_witness(entry: &HttpCertificationTreeEntry, path: &str) -> HashTree {
+    TREE.with_borrow(|tree| tree.page_witness(entry, path))
 }
 
 /// The statements of a case: one for each memory whose root is recorded, stable memory first.

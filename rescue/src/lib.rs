@@ -9,6 +9,7 @@
 //! a step (prepare, await, commit); [`publication`] ends every update; [`case`] is the pure state machine; [`store`] all that is kept;
 //! [`ic`] the only code that calls other canisters.
 
+pub mod answer;
 pub mod canister;
 pub mod case;
 pub mod certification;

@@ -1,21 +1,22 @@
 //! What people and monitors see: `/`, a plain page, and `/metrics`, Prometheus text.
 //!
-//! Both are rendered after each update, when their hashes can be certified, and kept in the heap until
-//! the next. They tell phases, progress, hashes and the journal; never a byte of a memory. No scripts,
-//! nothing from elsewhere.
+//! Both are rendered after each update, when they can be certified, and kept in the heap until the next.
+//! They tell phases, progress, hashes and the journal; never a byte of a memory. No scripts, nothing from
+//! elsewhere.
 
 use std::fmt::Write;
 
-use sha2::{Digest, Sha256};
-
+use crate::answer::{Answer, Place};
 use crate::case::judge::hex;
-use crate::case::model::{Case, Held, Memory, Pair, Phase, Run};
-use crate::certification::Tree;
+use crate::case::model::{Case, Heap, Held, Memories, Memory, Operation, Pair, Phase, Run};
+use crate::case::plan::{self, Next};
 use crate::limits::SECOND_NANOS;
 use crate::overview::{self, Overview};
 use crate::store::counters::Counters;
 use crate::store::{cases, counters, journal, settings};
 
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN_TYPE: &str = "text/plain; charset=utf-8";
 /// Cases shown, newest first.
 const CASES_SHOWN_MAX: usize = 20;
 /// Journal lines shown of each.
@@ -24,12 +25,10 @@ const LINES_SHOWN_MAX: u64 = 12;
 /// A rendered page.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Its path.
+    /// Its path; that of the last page stands for all paths that have no page.
     pub path: &'static str,
-    /// Its type.
-    pub content_type: &'static str,
-    /// Its text.
-    pub body: String,
+    /// What is answered.
+    pub answer: Answer,
 }
 
 /// Facts about the canister itself.
@@ -45,27 +44,25 @@ pub struct Vitals {
     pub heap_bytes: u64,
 }
 
-/// Renders both pages and takes their hashes over into the tree.
-pub fn render(tree: &mut Tree, vitals: Vitals) -> Vec<Page> {
-    let pages = vec![
+/// Renders the pages, and at the end the one for every other path.
+pub fn render(vitals: Vitals) -> Vec<Page> {
+    let metrics = overview::with(|overview| {
+        let last_upgrade = settings::get().upgraded_at.unwrap_or_default();
+        metrics(vitals, overview, &counters::get(), last_upgrade)
+    });
+    let page = |path, status, content_type, body| Page {
+        path,
+        answer: Answer::new(Place::Exactly(path), status, content_type, body),
+    };
+    let missing = "There are / and /metrics.\n".to_string();
+    vec![
+        page("/", 200, "text/html; charset=utf-8", dashboard(vitals)),
+        page("/metrics", 200, METRICS_TYPE, metrics),
         Page {
-            path: "/",
-            content_type: "text/html; charset=utf-8",
-            body: dashboard(vitals),
+            path: "",
+            answer: Answer::new(Place::Anywhere, 404, PLAIN_TYPE, missing),
         },
-        Page {
-            path: "/metrics",
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
-            body: overview::with(|overview| {
-                let last_upgrade = settings::get().upgraded_at.unwrap_or_default();
-                metrics(vitals, overview, &counters::get(), last_upgrade)
-            }),
-        },
-    ];
-    for page in &pages {
-        tree.put_page(page.path, Sha256::digest(page.body.as_bytes()).into());
-    }
-    pages
+    ]
 }
 
 /// `/metrics`. Times are seconds since 1970.
@@ -195,7 +192,8 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:auto;padding:1rem;color:#222;\
 background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem;border-top:1px solid #ccc;\
 padding-top:1rem}code{font-size:.85em;overflow-wrap:anywhere}dt{font-weight:600}dd{margin:0 0 .4rem 0}\
-ol{padding-left:1.2rem}li{margin:.2rem 0;overflow-wrap:anywhere}time{color:#666}\
+ol{padding-left:1.8rem}li{margin:.3rem 0;overflow-wrap:anywhere}time{color:#666;font-size:.85em}\
+progress{width:100%;display:block}\
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}time{color:#999}}</style></head><body>\n";
 
 /// `/`.
@@ -208,7 +206,7 @@ fn dashboard(vitals: Vitals) -> String {
         "<h1>ic-rescue</h1><p>{total} case{}; as of <time>{}</time>. {} cycles.</p>",
         if total == 1 { "" } else { "s" },
         utc(vitals.now),
-        vitals.cycles
+        grouped(vitals.cycles)
     );
     if shown.is_empty() {
         page.push_str("<p>No case has been opened.</p>\n");
@@ -234,8 +232,20 @@ fn section(page: &mut String, case: &Case) {
         let _ = write!(page, "<dt>Found</dt><dd>{}</dd>", escape(found));
     }
     if let Some(pending) = &case.pending {
-        let operation = escape(&format!("{:?}", pending.operation));
-        let _ = write!(page, "<dt>Under way</dt><dd>{operation}</dd>");
+        let _ = write!(
+            page,
+            "<dt>Under way</dt><dd>{}</dd>",
+            words(pending.operation)
+        );
+    }
+    match plan::next(case) {
+        Next::Do(operation) => {
+            let _ = write!(page, "<dt>Next</dt><dd>{}</dd>", words(operation));
+        }
+        Next::Operator(waits_for) => {
+            let _ = write!(page, "<dt>Waits for</dt><dd>{}</dd>", escape(waits_for));
+        }
+        Next::Finished => {}
     }
     for (name, hash) in [
         ("Own module", case.own_hash),
@@ -250,18 +260,18 @@ fn section(page: &mut String, case: &Case) {
     for memory in Memory::ALL {
         memory_row(page, case, memory);
     }
-    page.push_str("</dl><ol>");
     let first = case.journal_length.saturating_sub(LINES_SHOWN_MAX);
+    let _ = write!(page, "</dl><ol start=\"{}\">", first + 1);
     for (_, entry) in journal::page(case.id, first, LINES_SHOWN_MAX) {
         let step = entry
             .operation
-            .map(|operation| format!("{operation:?} "))
+            .map(|operation| format!("{}: ", words(operation)))
             .unwrap_or_default();
         let _ = write!(
             page,
             "<li><time>{}</time> {}<b>{}</b> {}</li>",
             utc(entry.at),
-            escape(&step),
+            step,
             escape(&entry.event),
             escape(&entry.detail)
         );
@@ -281,11 +291,14 @@ fn memory_row(page: &mut String, case: &Case, memory: Memory) {
     let total = record.chunks_total();
     let _ = write!(
         page,
-        "<dt>{name}</dt><dd>{size} bytes, {} of {total} checksums recorded",
+        "<dt>{name}</dt><dd>{} bytes, {} of {total} checksums recorded\
+         <progress max=\"{total}\" value=\"{}\"></progress>",
+        grouped(size.into()),
+        record.recorded,
         record.recorded
     );
     if let Some(root) = record.root {
-        let _ = write!(page, ", root <code>{}</code>", hex(root.as_slice()));
+        let _ = write!(page, "root <code>{}</code>", hex(root.as_slice()));
     }
     if let Some(attestation) = &record.attestation {
         let _ = write!(
@@ -295,6 +308,47 @@ fn memory_row(page: &mut String, case: &Case, memory: Memory) {
         );
     }
     page.push_str("</dd>");
+}
+
+/// A step in words; the only text of the page that needs no escaping.
+fn words(operation: Operation) -> String {
+    let memory = |memory| match memory {
+        Memory::Stable => "stable memory",
+        Memory::Heap => "heap",
+    };
+    match operation {
+        Operation::SwapIn { module, memories } => format!(
+            "swap in {} ({})",
+            match module {
+                Pair::Downloader => "downloader",
+                Pair::Uploader => "uploader",
+            },
+            match memories {
+                Memories::Keep => "keep memories",
+                Memories::ReplaceHeap => "replace heap",
+                Memories::Wipe => "wipe memories",
+            }
+        ),
+        Operation::Checksum(of) => format!("checksum of {}", memory(of)),
+        Operation::Attest(of) => format!("attest {}", memory(of)),
+        Operation::Install(Heap::Keep) => "install (keep heap)".to_string(),
+        Operation::Install(Heap::Replace) => "install (replace heap)".to_string(),
+        Operation::PutModuleChunk => "put module chunk".to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn escape(text: &str) -> String {
@@ -347,6 +401,13 @@ mod tests {
         assert_eq!(utc(951_782_399 * SECOND_NANOS), "2000-02-28 23:59:59 UTC");
         assert_eq!(utc(951_782_400 * SECOND_NANOS), "2000-02-29 00:00:00 UTC");
         assert_eq!(utc(1_798_761_599 * SECOND_NANOS), "2026-12-31 23:59:59 UTC");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        let numbers = [0, 999, 1_000, 99_951_622_538_782];
+        let texts = numbers.map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "99,951,622,538,782"]);
     }
 
     #[test]

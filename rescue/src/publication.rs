@@ -32,9 +32,13 @@ fn publish(ids: &[CaseId]) {
         for id in ids {
             follow(tree, *id);
         }
-        if settings::get().dashboard {
-            PAGES.set(pages::render(tree, vitals()));
-        }
+        let pages = if settings::get().dashboard {
+            pages::render(vitals())
+        } else {
+            Vec::new()
+        };
+        tree.put_pages(pages.iter().map(|page| page.answer.entry()));
+        PAGES.set(pages);
     });
 }
 
@@ -51,9 +55,12 @@ fn follow(tree: &mut Tree, id: CaseId) {
     }
 }
 
-/// A published page.
+/// The page that answers a path; none if nothing is published.
 pub fn page(path: &str) -> Option<Page> {
-    PAGES.with_borrow(|pages| pages.iter().find(|page| page.path == path).cloned())
+    PAGES.with_borrow(|pages| {
+        let exact = pages.iter().find(|page| page.path == path);
+        exact.or(pages.last()).cloned()
+    })
 }
 
 fn vitals() -> Vitals {

@@ -60,7 +60,7 @@ pub async fn settle_doubt(id: CaseId, actor: Principal) -> Result<Case, Refusal>
     let Some(pending) = case.in_doubt().cloned() else {
         return Ok(case);
     };
-    let found = look(case.patient, pending.operation == Operation::Snapshot).await?;
+    let found = look(case.patient, pending.operation.asks_for_snapshots()).await?;
     let event = Event::LookedAfter {
         token: pending.token,
         look: found,
@@ -107,7 +107,7 @@ impl Ticket {
     /// Looks at the patient and checks the step again under what is seen.
     pub async fn look(self) -> Result<Case, Refusal> {
         let patient = cases::get(self.case)?.patient;
-        let found = match look(patient, self.operation == Operation::Snapshot).await {
+        let found = match look(patient, self.operation.asks_for_snapshots()).await {
             Ok(found) => found,
             Err(refusal) => {
                 self.release();
@@ -147,7 +147,7 @@ impl Ticket {
     /// Establishes what the call has done.
     pub async fn conclude(self, end: CallEnd) -> Result<Case, Refusal> {
         let before = cases::get(self.case)?;
-        let Ok(found) = look(before.patient, self.operation == Operation::Snapshot).await else {
+        let Ok(found) = look(before.patient, self.operation.asks_for_snapshots()).await else {
             if end.was_never_sent() {
                 // No look is needed to know that it has done nothing.
                 self.release();

@@ -348,6 +348,14 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Whether the step has to know which snapshots the patient has.
+    #[must_use]
+    pub const fn asks_for_snapshots(self) -> bool {
+        matches!(self, Self::Snapshot | Self::Rollback | Self::Close)
+    }
+}
+
 impl Case {
     /// The record of one memory.
     #[must_use]

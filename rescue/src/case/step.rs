@@ -293,6 +293,7 @@ impl Change {
 
     fn look_first(&mut self, token: u64, consent: Consent, look: Look) -> Result<(), Refusal> {
         let operation = self.holds(token)?.operation;
+        self.miss_snapshot(&look);
         match judge(&self.case, &look) {
             Verdict::Foreign { found } if operation == Operation::Rollback => {
                 // A rollback undoes foreign changes, too, if its actor agrees.
@@ -454,6 +455,21 @@ impl Change {
             version: seen.version,
             deleted: false,
         });
+    }
+
+    /// The snapshot on record may have been deleted by someone else, or by a `close` whose end was lost.
+    fn miss_snapshot(&mut self, look: &Look) {
+        let (Some(wanted), Some(listed)) = (self.case.usable_snapshot(), &look.snapshots) else {
+            return;
+        };
+        if listed.iter().any(|listed| listed.id == wanted.id) {
+            return;
+        }
+        let detail = hex(&wanted.id);
+        if let Some(snapshot) = &mut self.case.snapshot {
+            snapshot.deleted = true;
+        }
+        self.line(None, "snapshot-missing", detail);
     }
 
     fn wipe(&mut self, memory: Memory, wiped: bool) {
