@@ -22,7 +22,6 @@
 
 mod hospital;
 mod never_stops;
-mod random;
 mod rows;
 
 use hospital::{Hospital, decode};
@@ -209,6 +208,8 @@ fn a_step_the_patient_cannot_prepay_is_refused_with_the_figure() {
                 assert!(cell.row.is_prepaid() && needed > found, "{}", cell.at);
             }
             Ok(_) if !cell.row.is_prepaid() => {}
+            // Settings that change after the snapshot was taken ask for another one first.
+            Err(Refusal::SnapshotFirst) if cell.row.replaces_own_module() => {}
             other => panic!("{}: {other:?}", cell.at),
         }
         hospital.thaw(cell.patient);

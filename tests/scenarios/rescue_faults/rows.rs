@@ -186,6 +186,14 @@ impl Row {
         !matches!(self, Row::OpenCase | Row::Stop | Row::Start | Row::Close)
     }
 
+    /// Whether it puts another module in the place of the patient's own.
+    pub fn replaces_own_module(self) -> bool {
+        matches!(
+            self,
+            Row::DownloaderKeep | Row::DownloaderReplace | Row::UploaderKeep | Row::Install
+        )
+    }
+
     /// Brings a fresh patient to where the step can be asked for.
     pub fn prepare(self, hospital: &Hospital) -> (Principal, CaseId) {
         let patient = hospital.admit();
