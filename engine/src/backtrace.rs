@@ -8,6 +8,10 @@ use wasmparser::{BinaryReader, Name, NameSectionReader};
 /// Frames a backtrace shows at most.
 pub(crate) const FRAMES_MAX: usize = 100;
 
+/// How many imports a replica adds to each module. Names are kept apart from that, the numbers of functions without a
+/// name are not.
+const REPLICA_IMPORTS: u32 = 5;
+
 /// Names of functions by their index in the module as given.
 #[derive(Debug, Default)]
 pub(crate) struct FunctionNames {
@@ -63,7 +67,7 @@ impl FunctionNames {
         }
         let line = |index: &u32| match self.names.get(index) {
             Some(name) => name.clone(),
-            None => format!("unknown function at index {index}"),
+            None => format!("unknown function at index {}", index + REPLICA_IMPORTS),
         };
         let innermost = innermost.map(str::to_string).into_iter();
         Some(innermost.chain(indexes.iter().map(line)).collect())

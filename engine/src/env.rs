@@ -22,6 +22,8 @@ pub struct Env {
     pub canister_id: Principal,
     /// Who called; the management canister for system tasks.
     pub caller: Principal,
+    /// Whether the caller may read the canister's log: errors of traps show a backtrace then.
+    pub caller_reads_logs: bool,
     /// The canister's subnet.
     pub subnet_id: Principal,
     /// Time in nanoseconds since 1970.
@@ -72,6 +74,7 @@ impl Env {
         Self {
             canister_id,
             caller: Principal::anonymous(),
+            caller_reads_logs: true,
             subnet_id: Principal::management_canister(),
             time_ns: 0,
             canister_version: 0,

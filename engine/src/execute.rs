@@ -50,12 +50,13 @@ pub(crate) fn execute(
         return (outcome, RulesUsed::default());
     }
     let relaxed = rules.map(|rules| Box::new(Running::new(rules)));
-    on_deep_stack(|| {
+    let (outcome, used) = on_deep_stack(|| {
         Execution::start(compiler, state, entry, env, limits, relaxed).map_or_else(
             |error| (without_code(Err(error)), RulesUsed::default()),
             |execution| execution.run(state, entry),
         )
-    })
+    });
+    (outcome.for_caller(env), used)
 }
 
 impl Execution {

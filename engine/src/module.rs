@@ -103,6 +103,7 @@ impl Module {
         let parsed = validate(&wasm)?;
         let custom_sections = custom_sections(&parsed)?;
         check_data_bounds(&parsed)?;
+        check_stable_access(&parsed)?;
         let instrumented = instrument(&wasm, &parsed)?;
         let wasm64 = parsed.is_wasm64();
         let code = compiler.compile(&instrumented.wasm, wasm64)?;
@@ -274,6 +275,25 @@ fn active_segments<'a>(parsed: &'a Parsed<'a>) -> impl Iterator<Item = (u64, &'a
             }
             DataKind::Passive => None,
         })
+}
+
+/// Copies between stable memory and the heap need a heap: replicas fail to compile a module that imports them and
+/// declares none.
+fn check_stable_access(parsed: &Parsed) -> Result<(), ModuleError> {
+    const COPIES: [&str; 4] = [
+        "stable_read",
+        "stable_write",
+        "stable64_read",
+        "stable64_write",
+    ];
+    let copies = |name: &&str| COPIES.contains(name);
+    let mut imports = parsed.imports.iter().map(|import| import.name);
+    match imports.find(copies) {
+        Some(name) if parsed.memories.is_empty() => Err(ModuleError::engine(format_args!(
+            "Failed to instantiate module: failed to compile: {name} needs a memory"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn check_data_bounds(parsed: &Parsed) -> Result<(), ModuleError> {

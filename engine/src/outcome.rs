@@ -1,6 +1,7 @@
 //! What one message did.
 
 use crate::entry::Closure;
+use crate::env::Env;
 use crate::error::ExecutionError;
 use candid::Principal;
 
@@ -88,4 +89,14 @@ pub struct Outcome {
     pub logs: Vec<Vec<u8>>,
     /// State afterwards; the state passed in when the message failed or its changes are dropped.
     pub state: crate::ExecutionState,
+}
+
+impl Outcome {
+    /// The outcome as the caller may see it.
+    pub(crate) fn for_caller(mut self, env: &Env) -> Self {
+        if !env.caller_reads_logs {
+            self.result = self.result.map_err(ExecutionError::without_backtrace);
+        }
+        self
+    }
 }

@@ -13,7 +13,12 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     let mut tests = cargo::host_cargo();
     tests.args(["test", "--workspace", "--test", "conformance", "--"]);
-    tests.args(["--ignored", "--nocapture", "random_scenarios"]);
+    tests.args([
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+        "come_out_as_on_the_server",
+    ]);
     for (name, value) in ["DIFFER_SEED", "DIFFER_COUNT"].into_iter().zip(args) {
         tests.env(name, value);
     }

@@ -15,6 +15,7 @@ const BENCHMARK_INSTRUCTIONS: u64 = 99_999_999_999_999;
 pub fn env_for(canister: &Canister, subnet: &SubnetContext, caller: Principal) -> Env {
     let mut env = Env::new(canister.id);
     env.caller = caller;
+    env.caller_reads_logs = canister.settings.shows_logs_to(&caller);
     env.subnet_id = subnet.id;
     env.time_ns = subnet.now_ns;
     env.canister_version = canister.version;

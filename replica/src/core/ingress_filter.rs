@@ -13,6 +13,9 @@ use super::subnet::SubnetState;
 /// Bytes of a message's id: they count against the size limit and are not paid for.
 const MESSAGE_ID_BYTES: u64 = 32;
 
+/// Longest argument of `update_settings` that is paid for afterwards, in bytes (spec of August 2026; 324 before).
+const SMALL_SETTINGS_BYTES: usize = 338;
+
 /// Who pays for taking in a message, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InductionFee {
@@ -24,6 +27,9 @@ pub struct InductionFee {
 
 /// The fee of a message: the receiver pays, for management calls the canister they are about.
 pub fn induction_fee(message: &IngressMessage, subnet: &SubnetContext) -> Option<InductionFee> {
+    if is_paid_afterwards(message) {
+        return None;
+    }
     let payer = if message.receiver == Principal::management_canister() {
         message.effective?
     } else {
@@ -35,6 +41,14 @@ pub fn induction_fee(message: &IngressMessage, subnet: &SubnetContext) -> Option
             .prices
             .ingress(message.signed_len_bytes.saturating_sub(MESSAGE_ID_BYTES)),
     })
+}
+
+/// Whether a message is paid for when it is done: small changes of settings are, so that a freezing threshold which was
+/// set too high can be set back.
+pub fn is_paid_afterwards(message: &IngressMessage) -> bool {
+    message.receiver == Principal::management_canister()
+        && message.method == "update_settings"
+        && message.arg.len() <= SMALL_SETTINGS_BYTES
 }
 
 /// Lets a message pass or not; nothing is changed by asking.

@@ -79,6 +79,16 @@ impl Settings {
         self.controllers.binary_search(principal).is_ok()
     }
 
+    /// Whether the principal may read the canister's log.
+    pub fn shows_logs_to(&self, principal: &Principal) -> bool {
+        self.is_controller(principal)
+            || match &self.log_visibility {
+                LogVisibility::Public => true,
+                LogVisibility::Controllers => false,
+                LogVisibility::AllowedViewers(viewers) => viewers.contains(principal),
+            }
+    }
+
     /// Puts the changes in place.
     pub fn apply(&mut self, change: SettingsChange) {
         fn set<T>(field: &mut T, new: Option<T>) {

@@ -1,8 +1,10 @@
 //! The network inside, driven the way a client of a PocketIC server would.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candid::Principal;
+use ic_transport_types::{Envelope, EnvelopeContent};
 use pocket_ic::common::rest::{ExtendedSubnetConfigSet, SubnetSpec};
 use replica::core::api::{
     CallError, CanisterAccessError, Ingress, IngressState, MessageId, Query, RejectResponse,
@@ -13,8 +15,10 @@ use replica::core::rules::Rules;
 
 use crate::network::{Call, Network, Refusal, Ticket};
 
-/// Bytes a client adds to method name and argument of an anonymous call of a canister.
-const ENVELOPE_BYTES: u64 = 157;
+/// How long a message is valid, in nanoseconds.
+const VALID_NS: u64 = 300_000_000_000;
+/// What replicas count besides the envelope as it was sent: the message id, and a byte of their own encoding.
+const MORE_BYTES: u64 = 33;
 
 /// Two application subnets.
 pub struct World {
@@ -87,6 +91,22 @@ impl Network for World {
     fn submit(&mut self, call: &Call) -> Result<Ticket, Refusal> {
         self.next_message += 1;
         let ticket = self.next_message as Ticket;
+        let expiry_ns = self.instance.time_ns() + VALID_NS;
+        let content = EnvelopeContent::Call {
+            nonce: Some(self.next_message.to_be_bytes().to_vec()),
+            ingress_expiry: expiry_ns,
+            sender: call.sender,
+            canister_id: call.receiver,
+            method_name: call.method.clone(),
+            arg: call.arg.clone(),
+            sender_info: None,
+        };
+        let envelope = Envelope {
+            content: Cow::Owned(content),
+            sender_pubkey: None,
+            sender_sig: None,
+            sender_delegation: None,
+        };
         self.instance.submit_ingress(Ingress {
             sender: call.sender,
             receiver: call.receiver,
@@ -94,8 +114,8 @@ impl Network for World {
             arg: call.arg.clone(),
             effective: call.effective,
             message_id: message_id(ticket),
-            signed_len_bytes: ENVELOPE_BYTES + (call.method.len() + call.arg.len()) as u64,
-            expiry_ns: self.instance.time_ns() + 300_000_000_000,
+            signed_len_bytes: envelope.encode_bytes().len() as u64 + MORE_BYTES,
+            expiry_ns,
         })?;
         Ok(ticket)
     }
@@ -131,6 +151,10 @@ impl Network for World {
 
     fn stable_memory(&self, canister: &Principal) -> Result<Vec<u8>, Refusal> {
         Ok(self.instance.stable_memory(canister)?)
+    }
+
+    fn cycles(&self, canister: &Principal) -> Result<u128, Refusal> {
+        Ok(self.instance.cycles(canister)?)
     }
 
     fn set_stable_memory(&mut self, canister: &Principal, bytes: &[u8]) -> Result<(), Refusal> {

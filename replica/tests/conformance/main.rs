@@ -1,4 +1,4 @@
-//! Replays the recorded scenarios of `tests/conformance` on the core of the replica, without any
+//! Replays the recorded scenarios (and some random ones, see `random/`) of `tests/conformance` on the core of the replica, without any
 //! network in between, and compares what a real server answered.
 //!
 //! Codes and state (what a client can act on) and texts (what later servers change most) are
@@ -76,7 +76,7 @@ fn replay(group: &str, rules: Rules) -> (usize, Differences) {
         let is_by_id = scenario["steps"][0]["canister"]
             .as_str()
             .is_some_and(|canister| canister.len() > 2);
-        let differences = if is_by_id {
+        let differences = if is_by_id || scenario["fresh"] == true {
             steps::run(&mut World::new(rules), &modules, scenario)
         } else {
             steps::run(&mut world, &modules, scenario)
@@ -140,6 +140,7 @@ groups!(
     errors,
     keep,
     limits,
+    random,
     snapshots,
     status,
     timers,

@@ -51,6 +51,9 @@ pub trait Network {
     /// The stable memory of a canister.
     fn stable_memory(&self, canister: &Principal) -> Result<Vec<u8>, Refusal>;
 
+    /// The balance of a canister.
+    fn cycles(&self, canister: &Principal) -> Result<u128, Refusal>;
+
     /// Replaces the stable memory of a canister.
     fn set_stable_memory(&mut self, canister: &Principal, bytes: &[u8]) -> Result<(), Refusal>;
 

@@ -161,6 +161,12 @@ impl Network for Remote {
         Ok(bytes_of(&answer["blob"]))
     }
 
+    fn cycles(&self, canister: &Principal) -> Result<u128, Refusal> {
+        let body = json!({ "canister_id": b64(canister.as_slice()) });
+        let answer = self.post("read/get_cycles", &body)?;
+        Ok(answer["cycles"].as_u64().unwrap().into())
+    }
+
     fn set_stable_memory(&mut self, canister: &Principal, bytes: &[u8]) -> Result<(), Refusal> {
         let blob = self.server.request("POST", "/blobstore", bytes).unwrap();
         let blob_id = hex::decode(blob.text()).unwrap();

@@ -324,6 +324,10 @@ impl<'a> Run<'a> {
                     "nonzero": nonzero,
                 })))
             }
+            "cycles" => {
+                let cycles = self.world.cycles(&self.canister(step))?;
+                Ok(Answer::Fields(json!({ "cycles": cycles.to_string() })))
+            }
             "set_stable_memory" => {
                 let (canister, bytes) = (self.canister(step), self.bytes(step));
                 self.world.set_stable_memory(&canister, &bytes)?;

@@ -8,6 +8,7 @@ use super::install::Installation;
 use crate::core::api::ErrorCode;
 use crate::core::chunk_store::ChunkHash;
 use crate::core::errors::UserError;
+use crate::core::limits::CHUNK_BYTES;
 use crate::core::network::SubnetContext;
 use crate::core::subnet::SubnetState;
 
@@ -47,11 +48,13 @@ pub fn assemble(
         .chunk_hashes_list
         .iter()
         .map(|chunk| chunk.hash.as_slice());
+    let chunk_count = hashes.len() as u64;
     let module = store.chunk_store.assemble(hashes, expected);
     Ok(Installation {
         mode: args.mode,
         canister: target,
         module,
+        assembly_instructions: chunk_count * CHUNK_BYTES as u64,
         arg: args.arg,
         sender_canister_version: args.sender_canister_version,
     })

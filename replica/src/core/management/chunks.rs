@@ -22,6 +22,17 @@ pub fn upload_chunk(
 ) -> Result<Vec<u8>, UserError> {
     may_use(state, &args.canister_id, &sender)?;
     let canister = state.canister_mut(&args.canister_id)?;
+    // Charged first, whatever comes of the chunk.
+    let cost = subnet.prices.execution(UPLOAD_CHUNK_INSTRUCTIONS, false);
+    let missing = canister.missing_cycles(cost, &subnet.prices);
+    if missing > 0 {
+        let shown = canister.settings.is_controller(&sender).then_some(missing);
+        return Err(UserError::chunk_store(format!(
+            "Error charging for 'upload_chunk': {}",
+            out_of_cycles_text(canister.id, shown)
+        )));
+    }
+    canister.charge_instructions(cost);
     if !canister.chunk_store.check(&args.chunk)? {
         let hash = canister.chunk_store.insert(args.chunk);
         return Ok(encode(&ChunkHash {
@@ -34,16 +45,6 @@ pub fn upload_chunk(
             canister.heap_delta_debit_bytes
         )));
     }
-    let cost = subnet.prices.execution(UPLOAD_CHUNK_INSTRUCTIONS, false);
-    let missing = canister.missing_cycles(cost, &subnet.prices);
-    if missing > 0 {
-        let shown = canister.settings.is_controller(&sender).then_some(missing);
-        return Err(UserError::chunk_store(out_of_cycles_text(
-            canister.id,
-            shown,
-        )));
-    }
-    canister.charge_instructions(cost);
     canister.add_heap_delta(CHUNK_BYTES as u64);
     let hash = canister.chunk_store.insert(args.chunk);
     state.budget -= i64::try_from(UPLOAD_CHUNK_INSTRUCTIONS).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
 //! Candid in and out.
 
-use candid::{CandidType, Decode, Encode, Principal};
+use candid::{CandidType, Decode, DecoderConfig, Encode, Principal};
 use ic_management_canister_types::{CanisterIdRecord, CanisterSettings};
 use serde::Deserialize;
 
@@ -15,7 +15,14 @@ pub fn decode<T>(arg: &[u8]) -> Result<T, UserError>
 where
     T: CandidType + for<'de> Deserialize<'de>,
 {
-    Decode!(arg, T).map_err(|error| UserError::undecodable(format_args!("{error:#}")))
+    Decode!([config()]; arg, T).map_err(|error| UserError::undecodable(format_args!("{error:#}")))
+}
+
+/// Replicas leave bytes and type table out of the text.
+fn config() -> DecoderConfig {
+    let mut config = DecoderConfig::new();
+    config.set_full_error_message(false);
+    config
 }
 
 /// Checks that a method got no argument.
@@ -26,7 +33,7 @@ pub fn decode_nothing(arg: &[u8]) -> Result<(), UserError> {
     if arg == empty() {
         return Ok(());
     }
-    Decode!(arg).map_err(|error| UserError::undecodable(format_args!("{error:#}")))
+    Decode!([config()]; arg).map_err(|error| UserError::undecodable(format_args!("{error:#}")))
 }
 
 /// Encodes the one result of a method.

@@ -43,6 +43,8 @@ pub struct Installation {
     pub canister: candid::Principal,
     /// The module.
     pub module: Result<Vec<u8>, UserError>,
+    /// Instructions of putting it together from chunks: one a byte of whole chunks.
+    pub assembly_instructions: u64,
     /// Argument of `canister_init` or `canister_post_upgrade`.
     pub arg: Vec<u8>,
     /// For the history.
@@ -118,6 +120,7 @@ pub fn execute(
             mode: args.mode,
             canister: args.canister_id,
             module: Ok(args.wasm_module),
+            assembly_instructions: 0,
             arg: args.arg,
             sender_canister_version: args.sender_canister_version,
         }),
@@ -278,6 +281,7 @@ impl Stages<'_> {
         }
         match installation.mode {
             CanisterInstallMode::Install | CanisterInstallMode::Reinstall => {
+                self.assemble(installation);
                 self.compile();
                 let module = module?;
                 self.canister.certified_data.clear();
@@ -328,7 +332,8 @@ impl Stages<'_> {
         if !flags.skip_pre_upgrade.unwrap_or(false) {
             self.stage(Entry::PreUpgrade)?;
         }
-        self.compile();
+        self.assemble(installation);
+        // What the options forbid is refused before the new module is paid for.
         let handling = match flags.wasm_memory_persistence {
             Some(WasmMemoryPersistence::Keep) => {
                 if module.as_ref().is_ok_and(|module| !module.has_marker()) {
@@ -340,6 +345,7 @@ impl Stages<'_> {
             None if old_has_marker => return Err(UserError::missing_upgrade_option()),
             None => HeapHandling::Replace,
         };
+        self.compile();
         let module = module?;
         let old = self
             .canister
@@ -360,6 +366,11 @@ impl Stages<'_> {
         self.stage(Entry::PostUpgrade {
             arg: installation.arg.clone(),
         })
+    }
+
+    /// Takes the cost of putting the module together.
+    fn assemble(&mut self, installation: &Installation) {
+        self.left = self.left.saturating_sub(installation.assembly_instructions);
     }
 
     /// Takes the cost of compilation, as far as there is any budget left.

@@ -215,7 +215,11 @@ fn handle_plain(
             Call::Ingress(_) => Err(user_call(method)),
             Call::Request(_) => info::canister_metadata(state, sender, &decode(arg)?),
         },
-        MethodName::UpdateSettings => settings::update_settings(state, subnet, call),
+        MethodName::UpdateSettings => {
+            let result = settings::update_settings(state, subnet, call);
+            settings::charge_afterwards(state, subnet, call);
+            result
+        }
         MethodName::StartCanister => lifecycle::start(state, subnet, sender, decode(arg)?),
         MethodName::UninstallCode => lifecycle::uninstall(state, subnet, call),
         MethodName::DeleteCanister => lifecycle::delete(state, sender, decode(arg)?),

@@ -3,7 +3,6 @@
 use candid::Principal;
 use ic_management_canister_types::{
     CanisterLogFilter, CanisterLogRecord, FetchCanisterLogsArgs, FetchCanisterLogsResult,
-    LogVisibility,
 };
 
 use super::decode::{decode, encode};
@@ -63,13 +62,7 @@ fn fetch_canister_logs(
         .canisters
         .get(&args.canister_id)
         .ok_or_else(|| UserError::canister_not_found(args.canister_id))?;
-    let settings = &canister.settings;
-    let is_let = match &settings.log_visibility {
-        LogVisibility::Public => true,
-        LogVisibility::Controllers => false,
-        LogVisibility::AllowedViewers(viewers) => viewers.contains(&sender),
-    };
-    if !is_let && !settings.is_controller(&sender) {
+    if !canister.settings.shows_logs_to(&sender) {
         return Err(UserError::logs_not_allowed(sender));
     }
     let is_wanted = |record: &&LogRecord| match &args.filter {

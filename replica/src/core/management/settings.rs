@@ -6,6 +6,7 @@ use super::Call;
 use super::decode::{check_settings, decode, empty};
 use crate::core::canister::Canister;
 use crate::core::errors::UserError;
+use crate::core::ingress_filter::is_paid_afterwards;
 use crate::core::network::SubnetContext;
 use crate::core::settings::SettingsChange;
 use crate::core::subnet::SubnetState;
@@ -42,6 +43,26 @@ pub fn update_settings(
         );
     }
     Ok(empty())
+}
+
+/// Takes the fee of a message that [`is_paid_afterwards`], for its method and argument alone. What cannot be paid is
+/// not paid.
+pub fn charge_afterwards(state: &mut SubnetState, subnet: &SubnetContext, call: &Call) {
+    let Call::Ingress(message) = call else {
+        return;
+    };
+    if !is_paid_afterwards(message) {
+        return;
+    }
+    let charged_bytes = message.arg.len() + message.method.len();
+    let fee = subnet.prices.ingress(charged_bytes as u64);
+    let payer = message.effective;
+    if let Some(canister) = payer.and_then(|payer| state.canisters.get_mut(&payer))
+        && canister.missing_cycles(fee, &subnet.prices) == 0
+    {
+        canister.balance -= fee;
+        canister.consumed.ingress += fee;
+    }
 }
 
 /// Whether the canister may have the settings changed so.

@@ -5,6 +5,7 @@
 
 mod scenario;
 mod script;
+pub mod variants;
 
 pub use scenario::scenario;
 

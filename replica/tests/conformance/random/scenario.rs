@@ -32,7 +32,7 @@ pub fn scenario(seed: u64) -> Value {
         writer.step();
     }
     writer.look();
-    json!({ "name": format!("seed {seed}"), "steps": writer.steps })
+    json!({ "name": format!("seed {seed}"), "fresh": true, "steps": writer.steps })
 }
 
 impl Writer {
@@ -80,7 +80,7 @@ impl Writer {
 
     fn step(&mut self) {
         let canister = self.label();
-        match self.rng.random_range(0..40) {
+        match self.rng.random_range(0..42) {
             0..=7 => self.call("update", canister),
             8..=10 => self.call("query", canister),
             11..=14 => self.submit(canister),
@@ -90,6 +90,7 @@ impl Writer {
                 let label = format!("t{}", self.submitted);
                 self.submitted += 1;
                 self.push(json!({ "op": "stop", "canister": canister, "submit": label }));
+                self.push(json!({ "op": "tick", "n": 1 }));
             }
             22 => self.push(json!({ "op": "stop", "canister": canister })),
             23..=24 => self.push(json!({ "op": "start", "canister": canister })),
@@ -105,7 +106,15 @@ impl Writer {
                 let nanos: u64 = self.rng.random_range(0..3) * 7_000_000_000 + 5;
                 self.push(json!({ "op": "advance_time", "nanos": nanos }));
             }
-            36 => self.push(json!({ "op": "logs", "canister": canister })),
+            36 => {
+                let sender = self.sender();
+                self.push(json!({ "op": "logs", "canister": canister, "sender": sender }));
+            }
+            38 => self.upload(canister),
+            39 => {
+                let fill = [self.rng.random_range(0..200_000), 7];
+                self.push(json!({ "op": "set_stable_memory", "canister": canister, "fill": fill }));
+            }
             37 => self.push(json!({ "op": "status", "canister": canister })),
             _ => {
                 let n = self.rng.random_range(1..4);
@@ -142,9 +151,8 @@ impl Writer {
         self.push(json!({
             "op": "submit", "canister": canister, "method": "u", "arg_hex": arg, "label": label,
         }));
-        if self.one_in(2) {
-            self.push(json!({ "op": "tick", "n": 1 }));
-        }
+        // Messages that wait at the same time are taken in an order of the server's own.
+        self.push(json!({ "op": "tick", "n": 1 }));
     }
 
     fn install(&mut self, canister: &str) {
@@ -207,14 +215,53 @@ impl Writer {
         self.push(step);
     }
 
+    /// A snapshot made by hand.
+    fn upload(&mut self, canister: &'static str) {
+        let label = format!("s{}", self.snapshots.len());
+        let module = UNIVERSAL[self.rng.random_range(0..UNIVERSAL.len())];
+        let heap_pages = [4, 4, 5, 0][self.rng.random_range(0..4)];
+        let stable_pages = self.rng.random_range(0..3);
+        let globals = match self.one_in(6) {
+            true => json!([["i32", 1]]),
+            false => json!([["i32", 1], ["i32", 5], ["i64", 6]]),
+        };
+        let mut step = json!({
+            "op": "snapshot_upload_metadata", "canister": canister, "label": label,
+            "module": module, "globals": globals, "wasm_memory_size": heap_pages * 65_536,
+            "stable_memory_size": stable_pages * 65_536,
+        });
+        if self.one_in(3) {
+            step["global_timer"] = json!(1);
+        }
+        self.push(step);
+        let place = |kind: &str| {
+            json!({
+                "op": "snapshot_upload_data", "canister": canister, "snapshot": label, "kind": kind,
+            })
+        };
+        let mut upload = place("wasm_module");
+        upload["module"] = json!(module);
+        if !self.one_in(8) {
+            self.push(upload);
+        }
+        let mut upload = place(["wasm_memory", "stable_memory"][self.rng.random_range(0..2)]);
+        upload["fill"] = json!([1_000, 9]);
+        upload["offset"] = json!(self.rng.random_range(0..3) * 64_900);
+        self.push(upload);
+        self.push(json!({ "op": "load_snapshot", "canister": canister, "snapshot": label }));
+        self.snapshots.push((label, canister));
+    }
+
     fn settings(&mut self, canister: &str) {
-        let settings = match self.rng.random_range(0..7) {
+        let settings = match self.rng.random_range(0..10) {
+            7..=8 => json!({ "controllers": ["anon", "A", "B"] }),
+            9 => json!({ "wasm_memory_limit": 300_000, "wasm_memory_threshold": 250_000 }),
             0 => json!({ "wasm_memory_limit": 262_144 }),
             1 => json!({ "wasm_memory_limit": 0 }),
             2 => json!({ "wasm_memory_limit": 400_000, "wasm_memory_threshold": 100_000 }),
             3 => json!({ "controllers": ["anon", "u1"] }),
             4 => json!({ "log_visibility": "public" }),
-            5 => json!({ "memory_allocation": 1_000_000 }),
+            5 => json!({ "memory_allocation": 20_000_000 }),
             _ => json!({ "freezing_threshold": 1_000 }),
         };
         self.push(json!({ "op": "update_settings", "canister": canister, "settings": settings }));
@@ -252,6 +299,7 @@ impl Writer {
             }
         }
         for canister in LABELS {
+            self.push(json!({ "op": "cycles", "canister": canister }));
             self.push(json!({ "op": "status", "canister": canister }));
             self.push(json!({ "op": "logs", "canister": canister }));
             self.push(json!({ "op": "stable_memory", "canister": canister }));

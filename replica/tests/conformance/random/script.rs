@@ -9,6 +9,11 @@ pub const DEPTH_MAX: usize = 2;
 /// Slots for callbacks; lower ones belong to hooks.
 const CALLBACK_SLOTS: std::ops::Range<u8> = 5..9;
 
+/// `record { canister_id }` in candid, up to the id.
+const RECORD: [u8; 17] = [
+    0x44, 0x49, 0x44, 0x4c, 1, 0x6c, 1, 0xb3, 0xc4, 0xb1, 0xf2, 4, 0x68, 1, 0, 1, 10,
+];
+
 /// A script, in hex with places for the ids of canisters.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
@@ -214,13 +219,32 @@ fn operation(
 }
 
 fn call(rng: &mut StdRng, script: &mut Script, depth: usize, labels: &[&str]) {
-    let callback = |rng: &mut StdRng| match rng.random_range(0..12) {
-        0 => 255,
-        1 => 254,
-        2 => 253,
-        _ => rng.random_range(CALLBACK_SLOTS),
-    };
-    script.byte(20).byte(10);
+    script.byte(20);
+    if rng.random_range(0..4) == 0 {
+        let methods = [
+            "canister_status",
+            "stop_canister",
+            "start_canister",
+            "uninstall_code",
+            "canister_info",
+            "stored_chunks",
+            "list_canister_snapshots",
+            "delete_canister",
+            "none",
+        ];
+        let method = methods[rng.random_range(0..methods.len())];
+        // The management canister, and a `record { canister_id }`.
+        script
+            .byte(0)
+            .byte(method.len() as u8)
+            .bytes(method.as_bytes());
+        script
+            .u32(27)
+            .bytes(&RECORD)
+            .canister(labels[rng.random_range(0..labels.len())]);
+        return end_call(rng, script);
+    }
+    script.byte(10);
     script.canister(labels[rng.random_range(0..labels.len())]);
     let method = ["u", "u", "u", "u", "q", "q", "cq", "none"][rng.random_range(0..8)];
     script.byte(method.len() as u8).bytes(method.as_bytes());
@@ -230,6 +254,17 @@ fn call(rng: &mut StdRng, script: &mut Script, depth: usize, labels: &[&str]) {
     };
     let arg = self::script(rng, context, depth + 1, labels);
     script.sized(&arg);
+    end_call(rng, script);
+}
+
+/// Callbacks, cycles and timeout of a call.
+fn end_call(rng: &mut StdRng, script: &mut Script) {
+    let callback = |rng: &mut StdRng| match rng.random_range(0..12) {
+        0 => 255,
+        1 => 254,
+        2 => 253,
+        _ => rng.random_range(CALLBACK_SLOTS),
+    };
     let (reply, reject) = (callback(rng), callback(rng));
     let cleanup = match rng.random_range(0..2) {
         0 => 255,
