@@ -300,7 +300,7 @@ fn the_cycles_ledger_pays_for_canisters_and_refuses_what_it_does_not_model() {
     assert_eq!(before - balance(ANONYMOUS), Nat::from(2_000_100_000_000u64));
     assert!(matches!(
         create(owner),
-        Err(CreateError::InsufficientFunds { balance }) if balance == Nat::from(0u8)
+        Err(CreateError::InsufficientFunds { balance }) if balance == 0u8
     ));
 
     for (canister, method) in [

@@ -10,10 +10,12 @@ use std::borrow::Cow;
 const NOW_NS: u64 = 1_700_000_000_000_000_000;
 const MINUTE_NS: u64 = 60_000_000_000;
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// A key pair of any kind: DER public key and a function that signs.
 struct Key {
     public: Vec<u8>,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Sign,
 }
 
 fn ed25519(seed: u8) -> Key {
