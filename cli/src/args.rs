@@ -135,7 +135,8 @@ pub struct NetworkArgs {
     /// machine.
     #[arg(long, global = true, value_name = "HEX")]
     pub root_key: Option<String>,
-    /// A controller: PEM file, name of an identity of dfx or icp, or `anonymous`.
+    /// A controller: PEM file, name of an identity of dfx or icp, or `anonymous`. Without it: the default
+    /// identity of dfx or icp.
     #[arg(
         long,
         global = true,
@@ -143,6 +144,14 @@ pub struct NetworkArgs {
         value_name = "FILE|NAME"
     )]
     pub identity: Option<PathBuf>,
+    /// File with the password of an encrypted identity. Without it: asked for on the terminal.
+    #[arg(
+        long,
+        global = true,
+        env = "IC_RESCUE_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
+    pub password_file: Option<PathBuf>,
     /// The rescue canister.
     #[arg(
         long,

@@ -110,13 +110,33 @@ pub enum CliError {
         /// What is wrong, without anything of the content.
         reason: &'static str,
     },
+    /// No identity has that name.
+    #[error(
+        "`{name}` is neither a file nor an identity of dfx or icp that is kept as a PEM file (looked for {looked}): export it first with `dfx identity export {name}` or `icp identity export {name}`, and give that file"
+    )]
+    UnknownIdentity {
+        /// What was given.
+        name: String,
+        /// Where it was looked for.
+        looked: String,
+    },
+    /// dfx and icp have different default identities.
+    #[error("the default identities are {first} and {second}: say which with --identity")]
+    AmbiguousIdentity {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A canister cannot be understood.
     #[error(
-        "`{text}` is neither a canister id nor the name of a canister of this project on this network"
+        "`{text}` is neither a canister id nor the name of a canister of this project on this network ({looked}): give the id"
     )]
     BadPrincipal {
         /// What was given.
         text: String,
+        /// Where it was looked for.
+        looked: String,
     },
     /// dfx and icp know different canisters by a name.
     #[error(
@@ -406,6 +426,7 @@ impl CliError {
             | CliError::BadPrincipal { .. }
             | CliError::AmbiguousName { .. }
             | CliError::BadCheck { .. }
+            | CliError::AmbiguousIdentity { .. }
             | CliError::MissingOption { .. } => EXIT_USAGE,
             _ => EXIT_FAILED,
         }

@@ -194,7 +194,7 @@ impl Patient {
         let mut reply = match asked {
             // What one node says counts only if it has the recorded digest, whoever signed it.
             Asked::Node => self.connection.fetch(self.canister, method, arg).await?,
-            Asked::Subnet => self.connection.update(self.canister, method, arg).await?,
+            Asked::Subnet => self.call(method, arg, asked).await?,
         };
         let data_len = match bytes::decode_blob(&reply) {
             Ok(data) => data.len(),

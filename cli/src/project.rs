@@ -4,6 +4,7 @@
 //! | what | dfx | icp |
 //! |---|---|---|
 //! | identity NAME | `~/.config/dfx/identity/NAME/identity.pem` | `$ICP_HOME` or `~/.local/share/icp-cli`, then `identity/keys/NAME.pem` |
+//! | default identity | `~/.config/dfx/identity.json`: `{"default": NAME}` | `identity/identity_defaults.json` there: `{"default": NAME}` |
 //! | canister NAME on ic | `canister_ids.json`: `{NAME: {"ic": id}}` | `.icp/data/mappings/ic.ids.json`: `{NAME: id}` |
 //! | canister NAME, local | `.dfx/local/canister_ids.json`: `{NAME: {"local": id}}` | `.icp/cache/mappings/local.ids.json`: `{NAME: id}` |
 //!
@@ -15,15 +16,69 @@ use candid::Principal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+/// Name of the identity of both tools that signs nothing: never a default of ours.
+const ANONYMOUS: &str = "anonymous";
+
+/// Folders in which the tools keep identities.
+struct Homes {
+    dfx: Option<PathBuf>,
+    icp: Option<PathBuf>,
+}
+
+impl Homes {
+    fn of(variable: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let home = variable("HOME");
+        let below = |folder: &str| home.as_ref().map(|home| home.join(folder));
+        let config = variable("XDG_CONFIG_HOME").or(below(".config"));
+        let data = variable("XDG_DATA_HOME").or(below(".local/share"));
+        Self {
+            dfx: config.map(|config| config.join("dfx")),
+            icp: variable("ICP_HOME").or(data.map(|data| data.join("icp-cli"))),
+        }
+    }
+
+    fn dfx_identity(&self, name: &str) -> Option<PathBuf> {
+        let dfx = self.dfx.as_ref()?;
+        Some(dfx.join("identity").join(name).join("identity.pem"))
+    }
+
+    fn icp_identity(&self, name: &str) -> Option<PathBuf> {
+        let icp = self.icp.as_ref()?;
+        Some(icp.join("identity/keys").join(format!("{name}.pem")))
+    }
+}
+
 /// The files that may hold the identity `name`, in the order in which they are tried.
 pub fn identity_files(name: &str, variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
-    let home = variable("HOME");
-    let config = variable("XDG_CONFIG_HOME").or(home.as_ref().map(|home| home.join(".config")));
-    let data = variable("XDG_DATA_HOME").or(home.as_ref().map(|home| home.join(".local/share")));
-    let dfx = config.map(|config| config.join("dfx/identity").join(name).join("identity.pem"));
-    let icp_home = variable("ICP_HOME").or(data.map(|data| data.join("icp-cli")));
-    let icp = icp_home.map(|icp| icp.join("identity/keys").join(format!("{name}.pem")));
-    [dfx, icp].into_iter().flatten().collect()
+    let homes = Homes::of(variable);
+    [homes.dfx_identity(name), homes.icp_identity(name)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The identities that the tools use if nothing is said and that are kept as files: in words, and the file.
+pub fn default_identities(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<(String, PathBuf)> {
+    let homes = Homes::of(variable);
+    let named = |file: Option<PathBuf>| {
+        let json: Value = serde_json::from_slice(&std::fs::read(file?).ok()?).ok()?;
+        let name = json.get("default")?.as_str()?.to_string();
+        (name != ANONYMOUS).then_some(name)
+    };
+    let dfx = named(homes.dfx.as_ref().map(|dfx| dfx.join("identity.json"))).and_then(|name| {
+        let file = homes.dfx_identity(&name)?;
+        Some((format!("`{name}` of dfx"), file))
+    });
+    let defaults = homes
+        .icp
+        .as_ref()
+        .map(|icp| icp.join("identity/identity_defaults.json"));
+    let icp = named(defaults).and_then(|name| {
+        let file = homes.icp_identity(&name)?;
+        Some((format!("`{name}` of icp"), file))
+    });
+    let kept = |(_, file): &(String, PathBuf)| file.exists();
+    [dfx, icp].into_iter().flatten().filter(kept).collect()
 }
 
 /// Understands a canister id or the name of a canister of the project in `folder`.
@@ -35,13 +90,17 @@ pub fn canister(text: &str, network: &Network, folder: &Path) -> Result<Principa
     if let Ok(id) = Principal::from_text(text) {
         return Ok(id);
     }
+    let unknown = |looked: String| CliError::BadPrincipal {
+        text: text.to_string(),
+        looked,
+    };
     let label = match (network.name().as_str(), &network.root_key) {
         ("ic", _) => "ic",
         (_, RootKey::Fetched) => "local",
-        _ => {
-            return Err(CliError::BadPrincipal {
-                text: text.to_string(),
-            });
+        (url, _) => {
+            return Err(unknown(format!(
+                "no project file says which canisters are at {url}"
+            )));
         }
     };
     let (dfx, icp) = match label {
@@ -68,9 +127,10 @@ pub fn canister(text: &str, network: &Network, folder: &Path) -> Result<Principa
         }
     }
     match found.as_slice() {
-        [] => Err(CliError::BadPrincipal {
-            text: text.to_string(),
-        }),
+        [] => Err(unknown(format!(
+            "looked for {dfx} and {icp} in {} and above",
+            folder.display()
+        ))),
         [(_, id)] => Ok(*id),
         [(_, first), (_, second), ..] if first == second => Ok(*first),
         [(first, _), (second, _), ..] => Err(CliError::AmbiguousName {
@@ -146,6 +206,49 @@ mod tests {
             find(dir.path(), "ledger", "ic"),
             Err(CliError::AmbiguousName { .. })
         ));
+    }
+
+    #[test]
+    fn an_unknown_name_says_where_was_looked() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = find(dir.path(), "wallet", "local").unwrap_err().to_string();
+        assert!(local.contains("`wallet`"), "{local}");
+        assert!(local.contains(".dfx/local/canister_ids.json"), "{local}");
+        assert!(local.contains(&dir.path().display().to_string()), "{local}");
+        let far = find(dir.path(), "wallet", "https://example.com");
+        let far = far.unwrap_err().to_string();
+        assert!(far.contains("https://example.com/"), "{far}");
+    }
+
+    #[test]
+    fn the_tools_default_identities_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().to_path_buf();
+        let found = || default_identities(|name| (name == "HOME").then(|| home.clone()));
+        assert_eq!(found(), []);
+        put(
+            dir.path(),
+            ".config/dfx/identity.json",
+            r#"{"default": "me"}"#,
+        );
+        assert_eq!(found(), [], "it has no file");
+        put(dir.path(), ".config/dfx/identity/me/identity.pem", "");
+        let keys = ".local/share/icp-cli/identity";
+        put(
+            dir.path(),
+            &format!("{keys}/identity_defaults.json"),
+            r#"{"v": 1, "default": "anonymous"}"#,
+        );
+        put(dir.path(), &format!("{keys}/keys/anonymous.pem"), "");
+        assert_eq!(found().len(), 1, "anonymous is nobody's default of ours");
+        put(
+            dir.path(),
+            &format!("{keys}/identity_defaults.json"),
+            r#"{"v": 1, "default": "you"}"#,
+        );
+        put(dir.path(), &format!("{keys}/keys/you.pem"), "");
+        let names: Vec<String> = found().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["`me` of dfx", "`you` of icp"]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ async fn prove_anew(
         .parse()
         .map_err(|_| CliError::BadPrincipal {
             text: rescue_canister.clone(),
+            looked: "the manifest names it as the rescue canister".into(),
         })?;
     let rescue = Rescue::new(context.connection.clone(), canister, context.retry.clone());
     let claim = Claim::of(manifest);

@@ -6,30 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const VERBS: [&str; 22] = [
-    "diagnose",
-    "plan",
-    "backup",
-    "verify",
-    "restore",
-    "attest",
-    "diff",
-    "install",
-    "patch",
-    "layout",
-    "hotfix",
-    "grow-stable",
-    "rollback",
-    "status",
-    "close",
-    "run",
-    "call",
-    "rehearse",
-    "network",
-    "heal",
-    "completions",
-    "man",
-];
+/// Every verb of the program.
+fn verbs() -> Vec<String> {
+    let command = <ic_rescue::args::Args as clap::CommandFactory>::command();
+    let names = command.get_subcommands().map(|verb| verb.get_name());
+    names.map(str::to_string).collect()
+}
 
 fn run(args: &[&str]) -> Output {
     run_in(Path::new("."), args)
@@ -85,21 +67,36 @@ fn flip(directory: &str, file: &str, at: usize) {
 
 #[test]
 fn every_verb_has_help_with_an_example() {
-    for verb in VERBS {
-        let output = run(&[verb, "--help"]);
-        assert_eq!(code(&output), 0, "{verb}");
+    for path in paths() {
+        let output = run(&help_of(&path));
+        assert_eq!(code(&output), 0, "{path:?}");
         let help = text(&output.stdout);
-        assert!(
-            help.contains(&format!("Example:\n  ic-rescue {verb}")),
-            "{verb}:\n{help}"
-        );
+        let example = format!("Example:\n  ic-rescue {}", path.join(" "));
+        assert!(help.contains(&example), "{path:?}:\n{help}");
     }
+}
+
+/// Every verb, and every verb below one, as it is typed.
+fn paths() -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let command = <ic_rescue::args::Args as clap::CommandFactory>::command();
+    for verb in command.get_subcommands() {
+        let name = verb.get_name().to_string();
+        found.push(vec![name.clone()]);
+        let below = verb.get_subcommands().map(|below| below.get_name());
+        found.extend(below.map(|below| vec![name.clone(), below.to_string()]));
+    }
+    found
+}
+
+fn help_of(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).chain(["--help"]).collect()
 }
 
 #[test]
 fn every_example_in_the_help_is_a_command_line() {
-    for verb in VERBS {
-        let help = text(&run(&[verb, "--help"]).stdout);
+    for path in paths() {
+        let help = text(&run(&help_of(&path)).stdout);
         for line in help
             .lines()
             .filter_map(|line| line.strip_prefix("  ic-rescue "))
@@ -109,7 +106,7 @@ fn every_example_in_the_help_is_a_command_line() {
             // Without --help it must get past the command line: to files that are not there.
             let folder = tempfile::tempdir().unwrap();
             let output = run_in(folder.path(), &args[..args.len() - 1]);
-            let offline = ["completions", "man"].contains(&verb);
+            let offline = ["completions", "man"].contains(&path[0].as_str());
             assert!(
                 code(&output) != 2 && (code(&output) == 0) == offline,
                 "{line}: {}",
@@ -129,7 +126,10 @@ fn completions_and_man_page_name_every_verb() {
         let output = run(&args);
         assert_eq!(code(&output), 0);
         let written = text(&output.stdout).replace('\\', "");
-        assert!(VERBS.iter().all(|verb| written.contains(verb)), "{args:?}");
+        assert!(
+            verbs().iter().all(|verb| written.contains(verb)),
+            "{args:?}"
+        );
     }
 }
 
@@ -138,7 +138,7 @@ fn every_verb_is_documented() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CLI.md");
     let docs = fs::read_to_string(docs).unwrap();
     let help = text(&run(&["--help"]).stdout);
-    for verb in VERBS {
+    for verb in verbs() {
         assert!(docs.contains(&format!("| `{verb}` |")), "{verb}");
         assert!(help.contains(&format!("  {verb} ")), "{verb}:\n{help}");
     }
@@ -271,6 +271,154 @@ fn each_kind_of_failure_has_its_exit_code() {
             text(&output.stderr)
         );
     }
+}
+
+#[test]
+fn nothing_secret_is_ever_printed() {
+    const KEY: &str = "MC4CAQAwBQYDK2VwBCIEIHnlENEbSzKtcxP4Sw7QPl3L2PI2yAzZJkZj4mI0F7RM";
+    const PASSWORD: &str = "correct horse battery staple";
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let plain = put(
+        "plain.pem",
+        &format!("-----BEGIN PRIVATE KEY-----\n{KEY}\n-----END PRIVATE KEY-----\n"),
+    );
+    let torn = put(
+        "torn.pem",
+        &format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            &KEY[..40]
+        ),
+    );
+    let locked = put(
+        "locked.pem",
+        &format!(
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{KEY}\n-----END ENCRYPTED PRIVATE KEY-----\n"
+        ),
+    );
+    let password = put("password", PASSWORD);
+    let canister = "lxzze-o7777-77777-aaaaa-cai";
+    for identity in [&plain, &torn, &locked, &password] {
+        for verb in ["status", "diagnose", "plan"] {
+            let output = run(&[
+                verb,
+                canister,
+                "--rescue",
+                canister,
+                "--network",
+                "http://127.0.0.1:1",
+                "--identity",
+                identity,
+                "--password-file",
+                &password,
+                "--json",
+                "--verbose",
+            ]);
+            assert_ne!(code(&output), 0);
+            let said = text(&output.stdout) + &text(&output.stderr);
+            for secret in [KEY, &KEY[..20], &KEY[24..40], PASSWORD] {
+                assert!(!said.contains(secret), "{verb} {identity}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn help_is_as_it_was() {
+    let all: String = paths()
+        .iter()
+        .filter(|path| path[0] == "snapshot" || HELD.contains(&path[0].as_str()))
+        .map(|path| {
+            format!(
+                "== {}\n{}\n",
+                path.join(" "),
+                text(&run(&help_of(path)).stdout)
+            )
+        })
+        .collect();
+    insta::assert_snapshot!("help", all);
+}
+
+/// Verbs whose help is held by a snapshot.
+const HELD: [&str; 5] = ["backup", "diagnose", "restore", "status", "verify"];
+
+#[test]
+fn errors_name_the_thing_the_place_and_the_next_move() {
+    let (dir, directory) = backup();
+    let canister = "lxzze-o7777-77777-aaaaa-cai";
+    let home = dir.path().display().to_string();
+    let missing = dir.path().join("missing.pem").display().to_string();
+    let mut all = String::new();
+    for args in [
+        vec![
+            "status",
+            canister,
+            "--network",
+            "mainet",
+            "--identity",
+            "anonymous",
+        ],
+        vec!["status", canister, "--identity", "nobody"],
+        vec!["status", canister, "--identity", &missing],
+        vec!["status", "wallet", "--identity", "anonymous"],
+        vec![
+            "status",
+            "wallet",
+            "--network",
+            "https://example.com",
+            "--identity",
+            "anonymous",
+        ],
+        vec![
+            "status",
+            canister,
+            "--root-key",
+            "xyz",
+            "--identity",
+            "anonymous",
+        ],
+        vec![
+            "backup",
+            canister,
+            "-o",
+            "new",
+            "--identity",
+            "anonymous",
+            "--network",
+            "http://127.0.0.1:1",
+        ],
+        vec![
+            "backup",
+            "aaaaa-aa",
+            "-o",
+            &directory,
+            "--identity",
+            "anonymous",
+        ],
+        vec!["restore", "nowhere", canister],
+        vec!["snapshot", "download", canister, "xyz", "-o", "new"],
+        vec!["snapshot", "upload", "nowhere", canister],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ic-rescue"))
+            .args(&args)
+            .current_dir(dir.path())
+            .env_clear()
+            .env("COLUMNS", "250")
+            .env("HOME", &home)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr).replace(&home, "HOME");
+        all += &format!(
+            "$ {}\n{said}exit code {}\n\n",
+            args.join(" ").replace(&home, "HOME"),
+            code(&output)
+        );
+    }
+    insta::assert_snapshot!("errors", all);
 }
 
 #[test]

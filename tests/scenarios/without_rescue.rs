@@ -185,19 +185,63 @@ fn a_direct_rescue_is_certified_and_written_back() {
 fn a_forged_backup_that_is_consistent_in_itself_is_not_certified() {
     let world = World::new();
     let ledger = Ledger::bricked(&world, &varied_entries(54, 2_000_000), BROKEN);
-    let directory = world.folder.path().join("a");
-    let id = ledger.canister.to_text();
-    Cli::new(&world, &[&"backup", &id, &"--direct", &"-o", &directory]).succeed();
-    let told = Cli::offline(&[&"verify", &directory]).succeed();
-    assert!(told.contains("certified by the subnet"), "{told}");
-    forge(&directory);
-    let told = Cli::offline(&[&"verify", &directory]).fail();
-    assert!(
-        told.contains(": sound;"),
-        "only the certificate can tell: {told}"
-    );
-    assert!(told.contains("the roots are NOT certified"), "{told}");
+    let arg = candid::encode_args(()).unwrap();
+    let endpoints = world.install(wasms::load("patients/endpoints"), arg.clone());
+    let sender = world.operator.principal;
+    let data = serde_bytes::ByteBuf::from(vec![7; 1_200_000]);
+    let () =
+        pocket_ic::update_candid_as(&world.pic, endpoints, sender, "stable_write", (0u64, data))
+            .unwrap();
+    let reader = world.install(wat::parse_str(READER).unwrap(), arg);
+    for (name, canister, route) in [
+        ("a", ledger.canister, "--direct"),
+        ("b", endpoints, "--endpoints"),
+        ("c", reader, "--endpoints"),
+    ] {
+        let directory = world.folder.path().join(name);
+        let id = canister.to_text();
+        Cli::new(&world, &[&"backup", &id, &route, &"-o", &directory]).succeed();
+        let told = Cli::offline(&[&"verify", &directory]).succeed();
+        assert!(told.contains("certified by the subnet"), "{name}: {told}");
+        forge(&directory);
+        let told = Cli::offline(&[&"verify", &directory]).fail();
+        assert!(
+            told.contains(": sound;"),
+            "only the certificate can tell: {told}"
+        );
+        assert!(
+            told.contains("the roots are NOT certified"),
+            "{name}: {told}"
+        );
+    }
 }
+
+/// A canister of 2 MiB of stable memory that can be read but not hash itself: `stable_size` and `stable_read`, each
+/// read a whole MiB.
+const READER: &str = r#"(module
+  (import "ic0" "msg_arg_data_copy" (func $arg (param i32 i32 i32)))
+  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+  (import "ic0" "msg_reply" (func $reply))
+  (import "ic0" "stable64_grow" (func $grow (param i64) (result i64)))
+  (import "ic0" "stable64_read" (func $read (param i64 i64 i64)))
+  (import "ic0" "stable64_write" (func $write (param i64 i64 i64)))
+  (memory 20)
+  (data (i32.const 0) "DIDL\00\01\78\00\00\20\00\00\00\00\00")
+  (data (i32.const 32) "DIDL\01\6d\7b\01\00\80\80\40")
+  (data (i32.const 64) "something to lose")
+  (func (export "canister_init")
+    (drop (call $grow (i64.const 32)))
+    (call $write (i64.const 100) (i64.const 64) (i64.const 17))
+    (call $write (i64.const 1500000) (i64.const 64) (i64.const 17)))
+  (func (export "canister_query stable_size")
+    (call $append (i32.const 0) (i32.const 15))
+    (call $reply))
+  (func (export "canister_query stable_read")
+    (call $arg (i32.const 128) (i32.const 8) (i32.const 8))
+    (call $read (i64.const 65536) (i64.load (i32.const 128)) (i64.const 1048576))
+    (call $append (i32.const 32) (i32.const 12))
+    (call $append (i32.const 65536) (i32.const 1048576))
+    (call $reply)))"#;
 
 /// Changes a byte of stable memory, and everything in the directory that would show it.
 fn forge(directory: &Path) {

@@ -86,11 +86,14 @@ impl Context {
     /// When the identity cannot be loaded or the network not be reached.
     pub async fn open(args: &NetworkArgs, verb: &'static str) -> Result<Self, CliError> {
         let network = args.parse()?;
-        let name = args.identity.as_deref().ok_or(CliError::MissingOption {
-            verb,
-            option: "--identity FILE.pem",
-        })?;
-        let identity = identity::load(name)?;
+        let name = match &args.identity {
+            Some(name) => name.clone(),
+            None => identity::default_name()?.ok_or(CliError::MissingOption {
+                verb,
+                option: "--identity FILE.pem",
+            })?,
+        };
+        let identity = identity::load(&name, args.password_file.as_deref())?;
         let connection = Connection::open(network, identity, args.workers).await?;
         Ok(Self {
             connection,
