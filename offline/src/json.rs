@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(
             of_reply(&typed),
             json!([
-                { "a": "1", "b": [5], "c": null },
+                { "a": "1", "b": [5], "c": [] },
                 ["-3"],
                 { "ok": ["x", true] },
                 "0x00ff",
