@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// Options of `call`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue call backup/ export_all '(0,1000)'\n  ic-rescue call backup/ entries '(0,100)' --output json --output-file entries.json\n  ic-rescue call backup/ --module deployed.wasm prune '()' --caller bkyz2-fmaaa-aaaaa-qaaaq-cai -o pruned/\n\nSee docs/OFFLINE.md for the JSON form of candid values."
+    after_help = "Example:\n  ic-rescue call backup/ numbers '(0, 3)'\n  ic-rescue call backup/ notes '(null, 100)' --output json --output-file notes.json\n  ic-rescue call backup/ --module deployed.wasm push '(vec {1; 2; 3})' --caller bkyz2-fmaaa-aaaaa-qaaaq-cai -o pushed/\n\nSee docs/OFFLINE.md for the JSON form of candid values."
 )]
 pub struct CallArgs {
     /// The backup and its module.

@@ -34,7 +34,7 @@ use std::path::PathBuf;
 /// Options of `heal`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check length --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n\nThat shows the plan. Run it again with --yes; interrupted, run the same command again."
+    after_help = "Example:\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check digest --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check digest --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem --yes\n\nThe first shows the plan, the second goes that way; interrupted, run the same command again."
 )]
 pub struct HealArgs {
     /// The canister.

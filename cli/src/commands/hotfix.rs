@@ -26,7 +26,7 @@ const WHAT: &str = "hotfix";
 /// Options of `hotfix`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue hotfix bkyz2-fmaaa-aaaaa-qaaaq-cai --module deployed.wasm --check size --identity me.pem"
+    after_help = "Example:\n  ic-rescue hotfix bkyz2-fmaaa-aaaaa-qaaaq-cai --module deployed.wasm --check digest --identity me.pem"
 )]
 pub struct HotfixArgs {
     /// The canister.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Options of `layout`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  ic-rescue layout deployed.wasm rebuilt.wasm")]
+#[command(after_help = "Example:\n  ic-rescue layout deployed.wasm patched.wasm")]
 pub struct LayoutArgs {
     /// The module whose heap it is about, plain or gzipped.
     pub first: PathBuf,

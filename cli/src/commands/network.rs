@@ -24,7 +24,7 @@ const LIFETIME_MAX_SECONDS: u64 = 30 * LIFETIME_DEFAULT_SECONDS;
 /// Options of `network`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue network start --server ./pocket-ic-server --seconds 3600"
+    after_help = "Example:\n  ic-rescue network start --server ./pocket-ic-server --port 8000 --seconds 3600"
 )]
 pub struct NetworkVerbArgs {
     /// What to do with it.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Options of `rehearse`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue rehearse backup/ --old deployed.wasm --new fixed.wasm --check length --check 'entries=(0,10)'\n\nExit code 0: it would pass. 3: it would not, or a check answers otherwise."
+    after_help = "Example:\n  ic-rescue rehearse saved/ --new fixed.wasm --skip-pre-upgrade --check digest --check 'numbers=(0, 10)'\n\nsaved/ is what `ic-rescue run` made of a backup. Without --skip-pre-upgrade the old module's hook is tried, too.\n\nExit code 0: it would pass. 3: it would not, or a check answers otherwise."
 )]
 pub struct RehearseArgs {
     /// The backup, or a snapshot directory that dfx or icp downloaded.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Options of `run`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue run backup/ pre_upgrade -o saved/\n  ic-rescue run backup/ --module deployed.wasm.gz pre_upgrade --rule stable32=low --answer call=0 --trace calls.txt -o saved/\n\nThen: ic-rescue restore saved/ CANISTER --memory stable. See docs/OFFLINE.md."
+    after_help = "Example:\n  ic-rescue run backup/ pre_upgrade -o saved/\n  ic-rescue run backup/ --module deployed.wasm pre_upgrade --rule stable32=low --answer call=0 --trace calls.txt -o saved-low/\n\nThen: ic-rescue restore saved/ CANISTER --memory stable. See docs/OFFLINE.md."
 )]
 pub struct RunArgs {
     /// The backup and its module.
