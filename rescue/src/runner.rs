@@ -61,6 +61,8 @@ pub async fn settle_doubt(id: CaseId, actor: Principal) -> Result<Case, Refusal>
         return Ok(case);
     };
     let found = look(case.patient, pending.operation.asks_for_snapshots()).await?;
+    let recent = found.recent.clone();
+    let before = cases::get(id)?;
     let event = Event::LookedAfter {
         token: pending.token,
         look: found,
@@ -71,10 +73,14 @@ pub async fn settle_doubt(id: CaseId, actor: Principal) -> Result<Case, Refusal>
         Err(Refusal::LeaseLost) => cases::get(id)?,
         other => other?,
     };
-    match case.in_doubt() {
-        Some(pending) => Err(Refusal::OutcomeUnknown(view::busy(pending))),
-        None => Ok(case),
-    }
+    let Some(pending) = case.in_doubt() else {
+        return Ok(case);
+    };
+    // News of someone else come first; that the call may still come is told when it is asked for again.
+    let news = (case.phase != before.phase)
+        .then(|| foreign_refusal(&before, &case, &recent))
+        .flatten();
+    Err(news.unwrap_or_else(|| Refusal::OutcomeUnknown(view::busy(pending))))
 }
 
 impl Ticket {

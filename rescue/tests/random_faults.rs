@@ -190,9 +190,8 @@ fn operate(world: &mut World) {
         operate_step(world, wipe);
     } else if operations.contains(&Operation::Stop) {
         operate_step(world, Operation::Stop);
-        if !world.case.plan.restore || world.case.stable.wiped {
-            operate_step(world, install);
-        }
+        let is_restored = !world.case.plan.restore || world.case.stable.wiped;
+        operate_step(world, if is_restored { install } else { wipe });
     } else if operations.contains(&install) {
         operate_step(world, install);
     } else {
@@ -204,9 +203,17 @@ fn operate_step(world: &mut World, operation: Operation) {
     let _ = world.perform(operation, Consent::ALL, Fault::None);
 }
 
+/// Runs, unless `IC_RESCUE_FAULT_RUNS` asks for more of them.
+const RUNS: u32 = 1_000;
+
+fn runs() -> u32 {
+    std::env::var("IC_RESCUE_FAULT_RUNS")
+        .map_or(RUNS, |runs| runs.parse().expect("a number of runs"))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1_000,
+        cases: runs(),
         max_shrink_iters: 4_000,
         failure_persistence: None,
         ..ProptestConfig::default() })]
@@ -224,14 +231,58 @@ proptest! {
             SnapshotPolicy::Take
         };
         let heap = if keep { Heap::Keep } else { Heap::Replace };
-        let mut world = World::new(policy, Plan { heap, restore });
-        for action in &actions {
-            act(&mut world, action);
-            check_truth(&world);
-        }
-        check_rollback(world.clone());
-        check_advance(world);
+        survive(&actions, policy, Plan { heap, restore });
     }
+}
+
+/// A run, with what must hold on the way and at its end.
+fn survive(actions: &[Action], policy: SnapshotPolicy, plan: Plan) {
+    let mut world = World::new(policy, plan);
+    for action in actions {
+        act(&mut world, action);
+        check_truth(&world);
+    }
+    check_rollback(world.clone());
+    check_advance(world);
+}
+
+/// Runs that once ended badly.
+fn survive_without_restore(actions: &[Action]) {
+    let plan = Plan {
+        heap: Heap::Keep,
+        restore: false,
+    };
+    survive(actions, SnapshotPolicy::Take, plan);
+}
+
+#[test]
+fn a_late_snapshot_does_not_take_the_way_back_that_was_chosen_meanwhile() {
+    let step = |operation| Action::Step(operation, Fault::None);
+    survive_without_restore(&[
+        step(Operation::Stop),
+        step(Operation::Snapshot),
+        step(Operation::Start),
+        step(Operation::Stop),
+        Action::Step(Operation::Snapshot, Fault::LateEffect),
+        Action::Meddle,
+        step(Operation::Settle),
+        Action::Accept,
+    ]);
+}
+
+#[test]
+fn a_pair_left_by_someone_else_is_not_taken_for_the_patients_own_module() {
+    let swap = Operation::SwapIn {
+        module: Pair::Downloader,
+        memories: Memories::Keep,
+    };
+    survive_without_restore(&[
+        Action::Advance(Fault::None),
+        Action::Advance(Fault::None),
+        Action::Step(Operation::Rollback, Fault::None),
+        Action::Step(swap, Fault::ForeignUpgrade),
+        Action::Step(Operation::Rollback, Fault::RejectBefore),
+    ]);
 }
 
 #[test]

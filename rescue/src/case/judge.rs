@@ -70,6 +70,16 @@ pub struct Look {
     pub snapshots: Option<Vec<Listed>>,
 }
 
+impl Look {
+    /// Entries of the history since `fence`, oldest first; of too many only those that are still kept.
+    #[must_use]
+    pub fn new_entries(&self, fence: &Seen) -> &[Entry] {
+        let new_count = self.seen.total_changes.saturating_sub(fence.total_changes);
+        let known = self.recent.len() as u64;
+        &self.recent[(known - new_count.min(known)) as usize..]
+    }
+}
+
 /// What a look tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -105,10 +115,9 @@ pub fn judge(case: &Case, look: &Look) -> Verdict {
             look.recent.len()
         ));
     }
-    let first_new = look.recent.len() - new_count as usize;
     let pending = case.in_doubt();
     let mut effect_seen = false;
-    for entry in &look.recent[first_new..] {
+    for entry in look.new_entries(fence) {
         let expected = pending.is_some_and(|pending| is_effect(case, pending, entry));
         if !expected || effect_seen {
             return foreign(describe(case, entry));
@@ -146,7 +155,20 @@ fn judge_quiet(pending: &Pending, look: &Look) -> Verdict {
     }
 }
 
-fn new_snapshot(pending: &Pending, look: &Look) -> Option<Listed> {
+/// Whether the pending call has taken effect, whatever others did before or after it.
+#[must_use]
+pub fn has_come(case: &Case, pending: &Pending, look: &Look) -> bool {
+    let mut entries = look.new_entries(&case.last_seen).iter();
+    entries.any(|entry| is_effect(case, pending, entry))
+        || matches!(judge_quiet(pending, look), Verdict::Effect { .. })
+}
+
+/// The snapshot that was not there before the pending call; of several the latest.
+#[must_use]
+pub fn new_snapshot(pending: &Pending, look: &Look) -> Option<Listed> {
+    if pending.operation != Operation::Snapshot {
+        return None;
+    }
     look.snapshots
         .iter()
         .flatten()

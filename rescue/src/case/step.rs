@@ -5,7 +5,7 @@ mod evidence;
 use candid::Principal;
 use rescue_api::Refusal;
 
-use super::judge::{Listed, Look, Verdict, What, hex, judge, known_module};
+use super::judge::{self, Listed, Look, Verdict, What, hex, judge, known_module};
 use super::model::{
     Case, Hash, Held, Memories, Memory, MemoryRecord, Operation, Pair, Pending, Phase, Run, Seen,
     Snapshot, Stage,
@@ -376,8 +376,14 @@ impl Change {
             // It may still come: keep the doubt.
             Verdict::Quiet => {}
             Verdict::Foreign { found } => {
-                self.case.pending = None;
+                let has_come = judge::has_come(&self.case, &pending, look);
+                self.adopt_snapshot(&pending, look);
                 self.find_foreign(found, &look.seen);
+                // A call that may still come keeps its doubt: whatever is decided about the foreign change
+                // meanwhile might be undone by it.
+                if has_come || call_is_over || now >= pending.lease_until {
+                    self.case.pending = None;
+                }
             }
         }
         Ok(())
@@ -455,6 +461,37 @@ impl Change {
             version: seen.version,
             deleted: false,
         });
+    }
+
+    /// Someone else was there while a snapshot was asked for. If it was taken nevertheless, it may have taken
+    /// the place of the one on record: what exists is the way back, and is told.
+    fn adopt_snapshot(&mut self, pending: &Pending, look: &Look) {
+        let Some(listed) = judge::new_snapshot(pending, look) else {
+            return;
+        };
+        let has_earlier = self.case.usable_snapshot().is_some_and(|earlier| {
+            let mut listed = look.snapshots.iter().flatten();
+            listed.any(|listed| listed.id == earlier.id)
+        });
+        // It holds what was there when it was taken: before the others came, or after.
+        let others_came_at = look
+            .new_entries(&self.case.last_seen)
+            .first()
+            .map(|entry| entry.at);
+        let taken_before = others_came_at.is_none_or(|at| listed.taken_at < at);
+        if has_earlier && !taken_before {
+            let detail = format!("{}, which holds what someone else left", hex(&listed.id));
+            self.line(Some(Operation::Snapshot), "snapshot-spare", detail);
+            return;
+        }
+        let held = if taken_before {
+            self.case.last_seen.clone()
+        } else {
+            look.seen.clone()
+        };
+        let detail = format!("{}, {} bytes", hex(&listed.id), listed.total_bytes);
+        self.keep_snapshot(listed, &held);
+        self.line(Some(Operation::Snapshot), "done", detail);
     }
 
     /// The snapshot on record may have been deleted by someone else, or by a `close` whose end was lost.
@@ -544,8 +581,9 @@ impl Change {
             self.find_foreign(found, seen);
             return Ok(());
         }
-        let same_module =
-            seen.module_hash == self.case.last_seen.module_hash && !self.was_deployed_since(look);
+        let same_module = self.remembers_before_foreign()
+            && seen.module_hash == self.case.last_seen.module_hash
+            && !self.was_deployed_since(look);
         let held = if same_module {
             self.held()
         } else {
@@ -569,14 +607,25 @@ impl Change {
         Ok(())
     }
 
+    /// Whether the last look was before the foreign change. A rollback that did nothing has looked since:
+    /// what it saw cannot tell what the others did.
+    fn remembers_before_foreign(&self) -> bool {
+        match &self.case.phase {
+            Phase::Foreign { total_changes, .. } => {
+                self.case.last_seen.total_changes < *total_changes
+            }
+            Phase::Holding { .. } | Phase::Closed => true,
+        }
+    }
+
     fn was_deployed_since(&self, look: &Look) -> bool {
         let new_count = look
             .seen
             .total_changes
             .saturating_sub(self.case.last_seen.total_changes);
-        let known = look.recent.len() as u64;
-        new_count > known
-            || look.recent[(known - new_count.min(known)) as usize..]
+        new_count > look.recent.len() as u64
+            || look
+                .new_entries(&self.case.last_seen)
                 .iter()
                 .any(|entry| !matches!(entry.what, What::Controllers | What::Creation))
     }

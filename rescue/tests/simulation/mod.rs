@@ -12,7 +12,7 @@ mod sample;
 use candid::Principal;
 use rescue::case::judge::{Entry, Listed, Look, What};
 use rescue::case::model::{
-    Case, Hash, Heap, Held, Memories, Memory, Operation, Pair, Phase, Plan, Run, Seen,
+    Case, Hash, Heap, Held, Memories, Memory, Operation, Pair, Phase, Plan, Run, Seen, Snapshot,
     SnapshotPolicy,
 };
 use rescue::case::rules::Consent;
@@ -100,7 +100,18 @@ pub struct World {
     history: Vec<Entry>,
     controllers: Vec<Principal>,
     snapshots: Vec<Saved>,
-    late: Option<(u64, Operation, u64)>,
+    late: Option<(u64, Sent)>,
+}
+
+/// A call that is out, with its arguments as they were when it went out.
+#[derive(Clone, Debug)]
+struct Sent {
+    operation: Operation,
+    sender_version: u64,
+    /// The snapshot that a new one takes the place of.
+    replaced: Option<ByteBuf>,
+    /// The snapshot to load.
+    wanted: Option<ByteBuf>,
 }
 
 pub fn operator() -> Principal {
@@ -165,11 +176,9 @@ impl World {
     /// Time passes; what comes late comes.
     pub fn wait(&mut self, seconds: u64) {
         self.now += seconds * SECOND;
-        if let Some((due, operation, sender_version)) = self.late
-            && due <= self.now
-        {
-            self.late = None;
-            self.affect(operation, sender_version);
+        let now = self.now;
+        if let Some((_, sent)) = self.late.take_if(|(due, _)| *due <= now) {
+            self.affect(&sent);
         }
     }
 
@@ -248,20 +257,25 @@ impl World {
             sender_version,
             target: self.target(operation),
         })?;
+        let id_of = |saved: &Snapshot| saved.id.clone();
+        let sent = Sent {
+            operation,
+            sender_version,
+            replaced: self.case.replaceable_snapshot().map(id_of),
+            wanted: self.case.usable_snapshot().map(id_of),
+        };
         match fault {
             Fault::RejectBefore | Fault::LostCall => {}
-            Fault::LateEffect => {
-                self.late = Some((self.now + 60 * SECOND, operation, sender_version));
-            }
+            Fault::LateEffect => self.late = Some((self.now + 60 * SECOND, sent)),
             Fault::ForeignUpgrade => {
                 self.meddle();
-                self.affect(operation, sender_version);
+                self.affect(&sent);
             }
             Fault::ForeignControllers => {
-                self.affect(operation, sender_version);
+                self.affect(&sent);
                 self.meddle_with_controllers();
             }
-            _ => self.affect(operation, sender_version),
+            _ => self.affect(&sent),
         }
         self.wait(1);
         if matches!(
@@ -424,18 +438,22 @@ impl World {
     }
 
     /// What a call does to the patient.
-    fn affect(&mut self, operation: Operation, sender_version: u64) {
+    fn affect(&mut self, sent: &Sent) {
+        let sender_version = sent.sender_version;
         self.version += 1;
-        match operation {
+        match sent.operation {
             Operation::Stop => self.run = Run::Stopped,
             Operation::Start => {
                 self.run = Run::Running;
             }
             Operation::Snapshot => {
-                let earlier = self.case.replaceable_snapshot();
-                let earlier = earlier.map(|saved| saved.id.clone());
+                let is_listed =
+                    |id: &ByteBuf| self.snapshots.iter().any(|saved| saved.listed.id == *id);
+                if !sent.replaced.as_ref().is_none_or(is_listed) {
+                    return;
+                }
                 self.snapshots
-                    .retain(|saved| Some(&saved.listed.id) != earlier.as_ref());
+                    .retain(|saved| Some(&saved.listed.id) != sent.replaced.as_ref());
                 self.snapshots.push(Saved {
                     listed: Listed {
                         id: ByteBuf::from(self.version.to_be_bytes().to_vec()),
@@ -448,7 +466,7 @@ impl World {
                 });
             }
             Operation::SwapIn { memories, .. } => {
-                let module_hash = self.target(operation).expect("a swap has a target");
+                let module_hash = self.target(sent.operation).expect("a swap has a target");
                 self.module = module_hash;
                 let wiping = memories == Memories::Wipe;
                 if memories != Memories::Keep {
@@ -478,11 +496,10 @@ impl World {
             }
             Operation::Rollback => {
                 self.run = Run::Stopped;
-                let wanted = self.case.usable_snapshot().map(|saved| saved.id.clone());
                 let saved = self
                     .snapshots
                     .iter()
-                    .find(|saved| Some(&saved.listed.id) == wanted.as_ref())
+                    .find(|saved| Some(&saved.listed.id) == sent.wanted.as_ref())
                     .cloned();
                 if let Some(saved) = saved {
                     self.module = saved.module;
