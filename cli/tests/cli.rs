@@ -94,29 +94,6 @@ fn help_of(path: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn every_example_in_the_help_is_a_command_line() {
-    for path in paths() {
-        let help = text(&run(&help_of(&path)).stdout);
-        for line in help
-            .lines()
-            .filter_map(|line| line.strip_prefix("  ic-rescue "))
-        {
-            let args: Vec<&str> = line.split_whitespace().chain(["--help"]).collect();
-            assert_eq!(code(&run(&args)), 0, "{line}");
-            // Without --help it must get past the command line: to files that are not there.
-            let folder = tempfile::tempdir().unwrap();
-            let output = run_in(folder.path(), &args[..args.len() - 1]);
-            let offline = ["completions", "man"].contains(&path[0].as_str());
-            assert!(
-                code(&output) != 2 && (code(&output) == 0) == offline,
-                "{line}: {}",
-                text(&output.stderr)
-            );
-        }
-    }
-}
-
-#[test]
 fn completions_and_man_page_name_every_verb() {
     for args in [
         ["completions", "bash"],
