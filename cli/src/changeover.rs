@@ -28,6 +28,7 @@ use candid::{Nat, Principal};
 use ic_management_canister_types::CanisterStatusType;
 use logbook::{Logbook, Outcome};
 use refusal::Refusal;
+use surgery::SurgeryError;
 use surgery::globals::{self, Value};
 
 /// Whether the settings forbid a heap as large as the canister has: then no upgrade can keep it.
@@ -39,6 +40,36 @@ pub fn heap_above_limit(status: &Status) -> Option<Refusal> {
         heap_bytes,
         limit_bytes,
     })
+}
+
+/// Why a kept heap is not all that `wasm` needs to go on, if it is not: its start function would run, or a
+/// global would lose its value.
+///
+/// # Errors
+/// [`SurgeryError`] when it is malformed.
+pub fn needs_more(wasm: &[u8], metadata: &Metadata) -> Result<Option<Refusal>, SurgeryError> {
+    if surgery::layout::has_start(wasm)? {
+        return Ok(Some(Refusal::StartFunction));
+    }
+    let initial = globals::initial(wasm)?;
+    if initial.len() != metadata.globals.len() {
+        return Ok(Some(Refusal::GlobalsUnknown));
+    }
+    for (initial, now) in initial.iter().zip(&metadata.globals) {
+        let now = now.as_ref().map(value);
+        if now.is_none() || now != initial.value {
+            let shown = |value: Option<Value>| {
+                value.map_or("unknown".to_string(), |value| value.to_string())
+            };
+            return Ok(Some(Refusal::GlobalDiffers {
+                index: initial.index,
+                name: initial.export.clone(),
+                now: shown(now),
+                initial: shown(initial.value),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// A change under way.
@@ -235,29 +266,10 @@ impl Changeover<'_> {
     /// # Errors
     /// [`CliError::ChangeRefused`] when it needs more.
     pub fn check_keepable(&self, module: &Module, metadata: &Metadata) -> Result<(), CliError> {
-        let malformed = |error| module.error(error);
-        if surgery::layout::has_start(&module.wasm).map_err(malformed)? {
-            return Err(self.refused(Refusal::StartFunction));
+        match needs_more(&module.wasm, metadata).map_err(|error| module.error(error))? {
+            Some(refusal) => Err(self.refused(refusal)),
+            None => Ok(()),
         }
-        let initial = globals::initial(&module.wasm).map_err(malformed)?;
-        if initial.len() != metadata.globals.len() {
-            return Err(self.refused(Refusal::GlobalsUnknown));
-        }
-        for (initial, now) in initial.iter().zip(&metadata.globals) {
-            let now = now.as_ref().map(value);
-            if now.is_none() || now != initial.value {
-                let shown = |value: Option<Value>| {
-                    value.map_or("unknown".to_string(), |value| value.to_string())
-                };
-                return Err(self.refused(Refusal::GlobalDiffers {
-                    index: initial.index,
-                    name: initial.export.clone(),
-                    now: shown(now),
-                    initial: shown(initial.value),
-                }));
-            }
-        }
-        Ok(())
     }
 
     /// Whether a timer is set that an upgrade would switch off.

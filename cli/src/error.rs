@@ -23,6 +23,10 @@ pub const EXIT_REJECTED: u8 = 6;
 pub const EXIT_LOCKED: u8 = 7;
 /// The directory is not what the command needs.
 pub const EXIT_DIRECTORY: u8 = 8;
+/// The hook fails off chain, too, until the user chooses a rule or an answer that were named.
+pub const EXIT_CHOICE: u8 = 9;
+/// The hook fails off chain whatever rule is relaxed: what it would have saved cannot be brought home.
+pub const EXIT_NO_WAY: u8 = 10;
 /// The user interrupted the command.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
@@ -315,6 +319,16 @@ pub enum CliError {
     /// Running code off chain.
     #[error("{0}")]
     Offline(OfflineError),
+    /// A hook that fails off chain, too, and what it would take.
+    #[error("{error}\n{verdict}")]
+    HookFails {
+        /// The failure.
+        error: Box<OfflineError>,
+        /// What can be done.
+        verdict: String,
+        /// [`EXIT_CHOICE`] or [`EXIT_NO_WAY`].
+        code: u8,
+    },
     /// A file cannot be written.
     #[error("cannot write {path}: {source}", path = path.display())]
     WriteFile {
@@ -420,6 +434,7 @@ impl CliError {
             | CliError::CaseWaits { .. }
             | CliError::NoCase { .. }
             | CliError::ChangeRefused { .. } => EXIT_REFUSED,
+            CliError::HookFails { code, .. } => *code,
             CliError::Interrupted => EXIT_INTERRUPTED,
             CliError::BadNetwork { .. }
             | CliError::BadRootKey
@@ -442,6 +457,8 @@ impl CliError {
             EXIT_REJECTED => "rejected",
             EXIT_LOCKED => "locked",
             EXIT_DIRECTORY => "directory",
+            EXIT_CHOICE => "choice",
+            EXIT_NO_WAY => "no_way",
             EXIT_INTERRUPTED => "interrupted",
             _ => "failed",
         }

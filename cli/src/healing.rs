@@ -1,19 +1,24 @@
 //! Where the healing of a canister stands, found by looking at the chain and at the directory.
 //!
 //! ```text
-//! DIR/before   the canister as it was: backup, heap included
-//! DIR/after    what its hook leaves when it runs off chain: computed from DIR/before
+//! DIR/before     the canister as it was, heap included: at first as a snapshot of it while it runs (the look), then
+//!                the backup whose roots the case recorded; what did not change is not fetched again
+//! DIR/forecast   what its hook leaves when it runs over the look; becomes DIR/after if nothing changed
+//! DIR/after      what its hook leaves when it runs off chain: computed from the backup
 //! ```
 //!
 //! Nothing else is kept. A step is done because what it should bring about is there: a sealed backup whose roots
 //! are the ones the case recorded, a result whose provenance names that backup, a module that the canister runs.
+
+pub mod look;
+pub mod rehearsal;
 
 use crate::case::{Case, recorded_root};
 use crate::commands::Context;
 use crate::error::CliError;
 use crate::rescue::Rescue;
 use archive::digests::sha256;
-use archive::{Layout, Manifest, Memory, open};
+use archive::{Layout, Manifest, Memory, Route, open};
 use candid::Principal;
 use offline::Rules;
 use rescue_api::{CaseView, Held, Phase, Run};
@@ -31,6 +36,8 @@ pub struct Goal {
     pub fixed_hash: [u8; 32],
     /// The backup.
     pub before: PathBuf,
+    /// The result of the run over the look.
+    pub forecast: PathBuf,
     /// The result of the run.
     pub after: PathBuf,
     /// The rules of the run.
@@ -44,6 +51,10 @@ pub struct Goal {
 pub struct Progress {
     /// The open case.
     pub case: Option<CaseView>,
+    /// The look: the canister as it ran, if nothing on chain was changed yet.
+    pub look: Option<Manifest>,
+    /// What the hook leaves over the look, or over the backup if nothing changed.
+    pub forecast: Option<Manifest>,
     /// The backup, if it is whole and of the open case.
     pub before: Option<Manifest>,
     /// The result of the run, if it was computed from that backup.
@@ -80,13 +91,25 @@ impl Goal {
         if let Some(held) = &held {
             self.check_held(held, case.as_ref(), module.as_deref(), is_fixed)?;
         }
-        let before = held.filter(|held| match &case {
-            Some(view) => is_of(held, view),
+        let before = held.clone().filter(|held| match &case {
+            Some(view) => !is_look(held) && is_of(held, view),
             None => installed,
         });
-        let after = self.result(before.as_ref())?;
+        let look = held.filter(|held| case.is_none() && !installed && is_look(held));
+        let after = match &before {
+            Some(before) => self.result(before)?,
+            None => None,
+        };
+        let forecast = match before.as_ref().or(look.as_ref()) {
+            Some(source) => {
+                sealed(&self.forecast)?.filter(|forecast| self.is_computed(forecast, source))
+            }
+            None => None,
+        };
         Ok(Progress {
             case,
+            look,
+            forecast,
             before,
             after,
             module_is_in: is_fixed,
@@ -111,10 +134,12 @@ impl Goal {
             ));
         }
         match case {
-            Some(view) if has_roots(view) && !is_of(held, view) => refuse(format!(
-                "{path} is not what case {} recorded: choose another directory with -o",
-                view.case
-            )),
+            Some(view) if has_roots(view) && !is_of(held, view) && !is_look(held) => {
+                refuse(format!(
+                    "{path} is not what case {} recorded: choose another directory with -o",
+                    view.case
+                ))
+            }
             Some(_) => Ok(()),
             // Without a case the canister must still be the one that was backed up.
             None if installed || held.subject.module_hash == module.map(hex::encode) => Ok(()),
@@ -127,25 +152,11 @@ impl Goal {
 
     /// The result of the run, if it is there. One of another backup or with other rules is refused: it is not
     /// overwritten.
-    fn result(&self, before: Option<&Manifest>) -> Result<Option<Manifest>, CliError> {
+    fn result(&self, before: &Manifest) -> Result<Option<Manifest>, CliError> {
         let Some(after) = sealed(&self.after)? else {
             return Ok(None);
         };
-        let root = |memory| {
-            let entry = before.and_then(|before| before.memory(memory));
-            entry.map(|entry| entry.root.clone())
-        };
-        let fits = after.provenance.as_ref().is_some_and(|provenance| {
-            provenance.entry == HOOK
-                && provenance.rules == self.rules.words()
-                && provenance.source.heap_root == root(Memory::Heap)
-                && provenance.source.stable_root == root(Memory::Stable)
-                && self
-                    .module_sha256
-                    .as_ref()
-                    .is_none_or(|given| *given == provenance.module.sha256)
-        });
-        if fits {
+        if self.is_computed(&after, before) {
             return Ok(Some(after));
         }
         Err(CliError::Unsupported {
@@ -156,6 +167,26 @@ impl Goal {
             ),
         })
     }
+
+    /// Whether `result` is what the hook leaves over `source`, under the rules that were asked for.
+    fn is_computed(&self, result: &Manifest, source: &Manifest) -> bool {
+        let root = |memory| source.memory(memory).map(|entry| entry.root.clone());
+        result.provenance.as_ref().is_some_and(|provenance| {
+            provenance.entry == HOOK
+                && provenance.rules == self.rules.words()
+                && provenance.source.heap_root == root(Memory::Heap)
+                && provenance.source.stable_root == root(Memory::Stable)
+                && self
+                    .module_sha256
+                    .as_ref()
+                    .is_none_or(|given| *given == provenance.module.sha256)
+        })
+    }
+}
+
+/// Whether a backup is a snapshot that was downloaded, as a look is.
+fn is_look(held: &Manifest) -> bool {
+    held.subject.route == Route::Snapshot
 }
 
 /// The manifest of a finished backup; none where there is none yet.

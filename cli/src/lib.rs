@@ -42,6 +42,7 @@ pub mod rescue;
 pub mod routes;
 pub mod snapshots;
 pub mod transfer;
+pub mod ways;
 
 use clap::Parser;
 use error::CliError;

@@ -80,6 +80,8 @@ pub enum OfflineEvent {
         /// The answers after the first and the second upgrade.
         after: Vec<String>,
     },
+    /// What it would take for a hook to end that fails.
+    Prognosis(Box<crate::ways::Report>),
     /// A rehearsal is over.
     Rehearsed {
         /// Whether both upgrades would pass and all checks answer the same.
@@ -255,6 +257,7 @@ impl fmt::Display for OfflineEvent {
                 }
                 Ok(())
             }
+            Self::Prognosis(report) => report.fmt(f),
             Self::Rehearsed { verdict, .. } => f.write_str(verdict),
         }
     }

@@ -77,6 +77,9 @@ pub struct RulesUsed {
     pub stable_32_bit_calls: u64,
     /// Forbidden calls that were answered, by function.
     pub answered: BTreeMap<String, u64>,
+    /// How often the heap could not grow: it ended at what its addresses reach or its module allows. No
+    /// rule lifts that; it is counted here because a failed message tells nothing of it.
+    pub heap_growths_refused: u64,
     /// The memory of [`Stable32::Separate`], if the code used it.
     pub separate: Option<StableMemory>,
 }

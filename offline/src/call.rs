@@ -4,12 +4,13 @@ use crate::error::OfflineError;
 use crate::rules::Rules;
 use crate::run::{Ran, words_used};
 use crate::surroundings::Surroundings;
+use crate::trouble::{Trouble, hint};
 use crate::{Interface, Patient};
 use archive::digests::sha256;
 use archive::provenance::Provenance;
 use engine::{
     Effects, Engine, Entry, Env, ExecutionState, Limits, Method, MethodKind, Module, Progress,
-    Relaxed, Response,
+    Relaxed, Response, RulesUsed,
 };
 
 /// What a method answered.
@@ -64,6 +65,11 @@ pub fn call(
     let failed = |error| OfflineError::Failed {
         entry: format!("{method} ({})", kind.as_str()),
         instructions: outcome.instructions_used,
+        trouble: Box::new(Trouble::of(
+            &error,
+            &RulesUsed::default(),
+            state.heap.size_bytes(),
+        )),
         error: Box::new(error),
         hint: String::new(),
     };
@@ -99,11 +105,15 @@ pub fn call_and_keep(
         progress,
     };
     let (outcome, used) = engine.execute_relaxed(state, &entry, &env, &rules.limits(), relaxed);
-    let failed = |error| OfflineError::Failed {
-        entry: format!("{method} ({})", kind.as_str()),
-        instructions: outcome.instructions_used,
-        error: Box::new(error),
-        hint: String::new(),
+    let failed = |error| {
+        let trouble = Trouble::of(&error, &used, state.heap.size_bytes());
+        OfflineError::Failed {
+            entry: format!("{method} ({})", kind.as_str()),
+            instructions: outcome.instructions_used,
+            hint: hint(&trouble, &[]),
+            trouble: Box::new(trouble),
+            error: Box::new(error),
+        }
     };
     let effects = outcome.result.map_err(failed)?;
     let reply = reply_of(method, &effects)?;

@@ -1,5 +1,6 @@
 //! What can go wrong off chain: each error names the thing, the place and the next move.
 
+use crate::trouble::Trouble;
 use archive::{ArchiveError, Memory};
 use engine::{ExecutionError, MemoryError, ModuleError};
 use std::path::PathBuf;
@@ -98,6 +99,8 @@ pub enum OfflineError {
         instructions: u64,
         /// Why.
         error: Box<ExecutionError>,
+        /// What that means for whoever wants the code to end.
+        trouble: Box<Trouble>,
         /// What may help; begins with a line end, or is empty.
         hint: String,
     },

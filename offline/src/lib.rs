@@ -4,6 +4,7 @@
 //! ```text
 //! backup directory ─► Patient (module, heap, globals, stable memory)
 //!                        ├─► run       one hook, rules relaxed  ─► save ─► a new backup directory
+//!                        ├─► prognosis which rules would let a hook end that fails
 //!                        ├─► call      one method, candid in and out
 //!                        └─► rehearse  an upgrade, twice, under the rules of the chain
 //! ```
@@ -20,6 +21,7 @@ pub mod globals;
 pub mod interface;
 pub mod json;
 pub mod patient;
+pub mod prognosis;
 pub mod rehearse;
 pub mod rest;
 pub mod rules;
@@ -27,10 +29,13 @@ pub mod run;
 pub mod save;
 pub mod surroundings;
 pub mod trace;
+pub mod trouble;
 
 pub use error::OfflineError;
 pub use interface::Interface;
 pub use patient::Patient;
+pub use prognosis::Prognosis;
 pub use rules::Rules;
 pub use run::{Ran, run};
 pub use surroundings::Surroundings;
+pub use trouble::Trouble;

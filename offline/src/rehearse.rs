@@ -130,8 +130,21 @@ pub fn rehearse(
     plan: &Plan,
     watch: Watch<'_>,
 ) -> Result<Rehearsal, OfflineError> {
+    rehearse_over(engine, patient, &patient.state, plan, watch)
+}
+
+/// Rehearses `plan` over another state of `patient`, for example the one that its hook left off chain.
+///
+/// # Errors
+/// As [`rehearse`].
+pub fn rehearse_over(
+    engine: &Engine,
+    patient: &Patient,
+    old: &ExecutionState,
+    plan: &Plan,
+    watch: Watch<'_>,
+) -> Result<Rehearsal, OfflineError> {
     let mut rehearsal = Rehearsal::default();
-    let old = &patient.state;
     for check in &plan.checks {
         let before = answer(engine, patient, old, check, plan);
         rehearsal.checks.push(Compared {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use wasmparser::{Parser, Payload, TypeRef};
 
 /// Functions that `call` stands for.
-const CALL_PREFIX: &str = "call_";
+pub(crate) const CALL_PREFIX: &str = "call_";
 const RULES: &str = "instructions=unlimited|NUMBER, stable=grows|fixed, or \
                      stable32=traps|low|fresh|separate";
 const ANSWERS: &str = "FUNCTION=VALUE, for example call=0 or certified_data_set=0";

@@ -5,18 +5,13 @@ use crate::patient::Patient;
 use crate::rules::{Rules, stable_32_word};
 use crate::surroundings::Surroundings;
 use crate::trace::Tracer;
+use crate::trouble::{Trouble, hint};
 use archive::digests::sha256;
 use archive::provenance::{Provenance, TraceRecord};
 use engine::{
-    Effects, Engine, Entry, ExecutionError, ExecutionState, Progress, Relaxed, RulesUsed, Stable32,
-    StableMemory, SystemCall, TrapCode,
+    Effects, Engine, Entry, ExecutionState, Progress, Relaxed, RulesUsed, StableMemory, SystemCall,
 };
 use std::collections::BTreeMap;
-
-/// Log lines of a failed run that are shown.
-const LOG_LINES_MAX: usize = 20;
-/// A heap from here on is called nearly full: a 32-bit heap ends at 4 GiB.
-const NEARLY_FULL_HEAP_BYTES: u64 = 3 << 30;
 
 /// What is to be run, and how.
 #[derive(Debug)]
@@ -86,11 +81,15 @@ pub fn run(
         .iter()
         .map(|line| String::from_utf8_lossy(line).into_owned())
         .collect();
-    let effects = outcome.result.map_err(|error| OfflineError::Failed {
-        hint: hint(&error, patient, &logs),
-        entry: name.clone(),
-        instructions: outcome.instructions_used,
-        error: Box::new(error),
+    let effects = outcome.result.map_err(|error| {
+        let trouble = Trouble::of(&error, &used, state.heap.size_bytes());
+        OfflineError::Failed {
+            hint: hint(&trouble, &logs),
+            entry: name.clone(),
+            instructions: outcome.instructions_used,
+            error: Box::new(error),
+            trouble: Box::new(trouble),
+        }
     })?;
     let argument = match &order.entry {
         Entry::PostUpgrade { arg } | Entry::Init { arg } | Entry::Update { arg, .. } => Some(arg),
@@ -144,52 +143,4 @@ pub fn words_used(rules: &Rules, used: &RulesUsed) -> BTreeMap<String, u64> {
     let answered = used.answered.iter();
     words.extend(answered.map(|(function, count)| (format!("answer {function}"), *count)));
     words
-}
-
-/// What may help against a failure, and the last lines the code logged.
-fn hint(error: &ExecutionError, patient: &Patient, logs: &[String]) -> String {
-    let mut hint = String::new();
-    let mut add = |text: &str| {
-        hint.push('\n');
-        hint.push_str(text);
-    };
-    match error {
-        ExecutionError::Trapped {
-            code: TrapCode::StableMemoryTooBigFor32Bit,
-            ..
-        } => add(
-            "it uses the 32-bit stable memory functions, which end at 4 GiB: choose what they \
-             reach with --rule stable32=low (the first 4 GiB), fresh (an empty memory in the \
-             place of the old one) or separate (an empty memory of their own)",
-        ),
-        ExecutionError::Trapped {
-            code: TrapCode::StableMemoryOutOfBounds,
-            ..
-        } => add("allow stable memory to grow with --rule stable=grows"),
-        ExecutionError::UserContractViolation { error, .. } if error.contains("cannot be") => {
-            add("give the function an answer with --answer FUNCTION=VALUE (call=0 for calls)");
-        }
-        ExecutionError::InstructionLimitExceeded { .. } => {
-            add("raise the limit with --rule instructions=NUMBER");
-        }
-        _ if !patient.state.module.is_wasm64()
-            && patient.state.heap.size_bytes() >= NEARLY_FULL_HEAP_BYTES =>
-        {
-            add(
-                "its heap is close to 4 GiB, where 32-bit code ends off chain as well: if it ran \
-                 out of memory while serialising, go on with its heap instead (`ic-rescue hotfix`)",
-            );
-        }
-        _ => {}
-    }
-    let first = logs.len().saturating_sub(LOG_LINES_MAX);
-    for line in &logs[first..] {
-        add(&format!("log: {line}"));
-    }
-    hint
-}
-
-/// Whether `rules` may leave a memory smaller than the canister's: it cannot be written over it then.
-pub fn may_shrink(rules: &Rules) -> bool {
-    rules.stable_32_bit == Stable32::Fresh
 }

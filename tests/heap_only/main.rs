@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod grown_stable;
+mod healed;
 mod hotfixes;
 mod interrupted;
 mod motoko;
 mod refusals;
 mod runbook;
+mod same_off_chain;
 mod toolchains;
 
 use std::ffi::OsStr;

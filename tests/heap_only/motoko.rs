@@ -8,6 +8,7 @@ use ic_management_canister_types::{CanisterInstallMode, WasmMemoryPersistence};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::World;
+use tests::cli::Cli;
 use tests::hoard::Hoard;
 
 /// An actor with a list; `preupgrade` stumbles over what it holds.
@@ -30,12 +31,12 @@ persistent actor Notebook {
 const BROKEN_HOOK: &str = "system func preupgrade() { assert (total == 0) };";
 
 /// Compiles with the compiler that npm carries as JavaScript.
-fn compile(folder: &Path, name: &str, hook: &str) -> Vec<u8> {
+pub fn compile(folder: &Path, name: &str, actor: &str) -> Vec<u8> {
     let compiler = std::env::var("IC_RESCUE_MOTOKO_DIR")
         .expect("IC_RESCUE_MOTOKO_DIR is not set: run `cargo xtask test`");
     let source = folder.join(format!("{name}.mo"));
     let module: PathBuf = folder.join(format!("{name}.wasm"));
-    std::fs::write(&source, ACTOR.replace("HOOK", hook)).unwrap();
+    std::fs::write(&source, actor).unwrap();
     let script = r#"
         const [compiler, source, module] = process.argv.slice(1);
         const fs = require('fs');
@@ -75,8 +76,12 @@ fn all(world: &World, canister: Principal) -> Vec<u8> {
 #[test]
 fn a_motoko_canister_whose_hook_traps_lives_on() {
     let world = World::new();
-    let broken = compile(world.folder.path(), "broken", BROKEN_HOOK);
-    let fixed = compile(world.folder.path(), "fixed", "");
+    let broken = compile(
+        world.folder.path(),
+        "broken",
+        &ACTOR.replace("HOOK", BROKEN_HOOK),
+    );
+    let fixed = compile(world.folder.path(), "fixed", &ACTOR.replace("HOOK", ""));
     let arg = candid::encode_args(()).unwrap();
     let canister = world.install(broken.clone(), arg);
     let mut texts: Vec<String> = (0..50)
@@ -99,6 +104,19 @@ fn a_motoko_canister_whose_hook_traps_lives_on() {
 
     let hoard = Hoard { canister };
     let deployed = world.folder.path().join("broken.wasm");
+    // Off chain the assertion fails, too: said, and what is left to do.
+    let (backup, id) = (world.folder.path().join("backup"), canister.to_text());
+    Cli::new(&world, &[&"backup", &id, &"-o", &backup, &"--by-snapshot"]).succeed();
+    let output = Cli::new(&world, &[&"plan", &id, &"--backup", &backup]).run();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(10), "{said}");
+    for words in [
+        "assertion failed",
+        "--via-snapshot",
+        "its queries: all, size",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     // Its globals are not what they were at the start, so an upgrade would lose them: said beforehand.
     let said = ic_rescue(&world, "hotfix", hoard, &[&"--module", &deployed]).fail();
     assert!(said.contains("--via-snapshot"), "{said}");

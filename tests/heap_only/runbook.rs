@@ -128,7 +128,9 @@ fn every_command_of_the_runbook_works() {
     assert_eq!(ledger.record(&stage.world), before);
 
     for (name, hook, build) in [
+        ("look", Hook::not_grown, "first"),
         ("not-grown", Hook::not_grown, "fixed"),
+        ("guided", Hook::forbidden, "fixed"),
         ("limits", Hook::forbidden, "fixed"),
         ("living", Hook::panics, "first"),
         ("living-by-snapshot", Hook::panics, "first"),
@@ -172,6 +174,8 @@ fn every_verb_for_heaps_is_in_the_runbook() {
         "layout",
         "hotfix",
         "grow-stable",
+        "heal",
+        "call",
         "run",
         "rollback",
         "restore",

@@ -17,6 +17,8 @@ pub enum Hook {
     panics,
     /// It never ends.
     exhausts,
+    /// It takes longer than an upgrade may, and ends.
+    slow,
     /// It does not grow stable memory.
     not_grown,
     /// It uses the 32-bit interface to stable memory.

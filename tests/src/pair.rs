@@ -37,6 +37,11 @@ impl<'a> Slot<'a> {
         Self { world, canister }
     }
 
+    /// A canister that holds a module of the pair already.
+    pub fn of(world: &'a World, canister: Principal) -> Self {
+        Self { world, canister }
+    }
+
     /// Puts a module of the pair over the heap that is there.
     pub fn swap_in(self, name: &str) -> Result<(), RejectResponse> {
         let module = wasms::load(name);

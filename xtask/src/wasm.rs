@@ -43,7 +43,7 @@ struct Patient {
     features: &'static str,
 }
 
-const PATIENTS: [Patient; 8] = [
+const PATIENTS: [Patient; 9] = [
     Patient {
         name: "endpoints",
         package: "patient-endpoints",
@@ -63,6 +63,11 @@ const PATIENTS: [Patient; 8] = [
         name: "ledger_hook_exhausts",
         package: "patient-ledger",
         features: "hook-exhausts",
+    },
+    Patient {
+        name: "ledger_hook_saves",
+        package: "patient-ledger",
+        features: "hook-saves",
     },
     Patient {
         name: "ledger_fixed",

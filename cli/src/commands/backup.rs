@@ -136,6 +136,7 @@ pub async fn execute(
             canister: args.canister.clone(),
             restore: false,
             nodes: REFERENCE_NODES,
+            backup: None,
         };
         return super::plan::execute(&plan, network, output).await;
     }

@@ -1,11 +1,15 @@
-//! `heal`: the whole way for a canister whose state is in the heap and whose hook traps. Backs it up, runs the
-//! hook off chain, rehearses the fixed module over the result, writes the result back, attested, installs the
-//! fixed module, compares the checks.
+//! `heal`: the whole way for a canister whose state is in the heap and whose hook traps. Looks whether it can
+//! work, backs it up, runs the hook off chain, rehearses the fixed module over the result, writes the result
+//! back, attested, installs the fixed module, compares the checks.
 //!
 //! ```text
-//! backup ─► run ─► rehearse ─► restore (stable memory) ─► install ─► checks ─► close
-//! └── the canister's memory is as it was ──┘ └── way back: rollback to the snapshot ──┘
+//! look ─► run ─► rehearse ─► backup ─► run, rehearse ─► restore (stable memory) ─► install ─► checks ─► close
+//! └ the canister runs on ┘   └ its memory is as it was ┘ └────── way back: rollback to the snapshot ──────┘
 //! ```
+//!
+//! The look decides: if the hook fails off chain, too, or the fixed module does not take over what it leaves, the
+//! command ends there and says what can be done instead. What ran over the look is not run again if the canister
+//! did not change until it was stopped.
 //!
 //! Run again after an interruption it goes on where it was, by looking at the canister and the directory.
 
@@ -13,20 +17,18 @@ use super::close::{self, CloseArgs};
 use super::install::{self, InstallArgs};
 use super::restore::{self, MemoryArg, RestoreArgs};
 use super::run::{self, EntryArg, RunArgs};
-use super::{Context, backup, read_file, rehearse};
+use super::{Context, backup, read_file};
 use crate::args::{NetworkArgs, canister};
 use crate::error::{CliError, EXIT_FINDINGS};
+use crate::healing::look::Look;
+use crate::healing::rehearsal::Installation;
 use crate::healing::{Goal, Progress, module_hash, shrinks};
-use crate::offline_patient::{
-    PatientArgs, RulesArgs, SurroundingsArgs, beside, engine, open_with, progress,
-};
+use crate::offline_patient::{PatientArgs, RulesArgs, SurroundingsArgs, beside, engine};
 use crate::output::{Event, Output};
 use backup::{BackupArgs, HeapArg};
 use candid::Principal;
 use clap::Args;
-use engine::HeapHandling;
-use offline::patient::Given;
-use offline::rehearse::{Check, Compared, Plan, answer};
+use offline::rehearse::{Check, Compared};
 use offline::surroundings::CYCLES_DEFAULT;
 use offline::{Interface, Surroundings, call, interface};
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ use std::path::PathBuf;
 /// Options of `heal`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check digest --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check digest --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem --yes\n\nThe first shows the plan, the second goes that way; interrupted, run the same command again."
+    after_help = "Example:\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check digest --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n  ic-rescue heal bkyz2-fmaaa-aaaaa-qaaaq-cai --fixed fixed.wasm -o healing/ --check digest --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem --yes\n\nThe first shows the plan, the second goes that way; interrupted, run the same command again.\n\nExit code 3: the fixed module does not take over what the hook leaves, or a check answers otherwise. 9: the hook fails off chain, too; options are named under which it ends. 10: it fails under any. Found out before anything on chain is changed."
 )]
 pub struct HealArgs {
     /// The canister.
@@ -57,6 +59,14 @@ pub struct HealArgs {
     /// Do it. Without it the plan is shown.
     #[arg(long)]
     pub yes: bool,
+    /// Only look whether it can work, and do nothing else: a snapshot of the running canister is downloaded and
+    /// deleted, the hook is run over it, the fixed module rehearsed.
+    #[arg(long, conflicts_with = "yes")]
+    pub look: bool,
+    /// Do not look beforehand: the hook is tried only after the canister was stopped and backed up. For canisters
+    /// that give no snapshot while they run.
+    #[arg(long, conflicts_with = "look")]
+    pub without_look: bool,
     /// In the end delete the snapshot that was taken: there is no way back then.
     #[arg(long)]
     pub delete_snapshot: bool,
@@ -82,6 +92,7 @@ pub async fn execute(
         canister,
         fixed_hash: module_hash(&fixed),
         before: args.output.join("before"),
+        forecast: args.output.join("forecast"),
         after: args.output.join("after"),
         rules: args.rules.parse()?,
         module_sha256: module.map(|module| hex::encode(module_hash(&module))),
@@ -96,6 +107,9 @@ pub async fn execute(
     };
     let found = healing.look().await?;
     healing.show(&found);
+    if args.look {
+        return healing.look_only(&found).await;
+    }
     if !args.yes {
         output.step("nothing was done: run the same command with --yes to go this way");
         return Ok(0);
@@ -120,9 +134,18 @@ impl Healing<'_> {
     fn show(&self, found: &Progress) {
         let (before, after) = (self.goal.before.display(), self.goal.after.display());
         let restored = found.installed;
+        let begun = found.case.is_some() || found.installed;
+        let look = match self.args.without_look {
+            true => "look beforehand: left out, as asked".to_string(),
+            false => format!(
+                "look whether it can work: download a snapshot of the running canister to {before}, delete it, run pre_upgrade off chain with {}, rehearse the fixed module; end here if that fails",
+                self.goal.rules.words().join(", ")
+            ),
+        };
         let steps = [
+            (begun, look),
             (found.before.is_some(), format!("stop the canister, take a snapshot, swap the downloader in (heap kept), back both memories up to {before}")),
-            (found.after.is_some(), format!("run its pre_upgrade off chain with {}; the result goes to {after}", self.goal.rules.words().join(", "))),
+            (found.after.is_some(), format!("run its pre_upgrade off chain, unless the look holds for the backup; the result goes to {after}")),
             (restored, "rehearse the fixed module over the result, under the rules of the chain; stop here if it fails or a check differs".to_string()),
             (restored, "swap the uploader in, write the new stable memory, have it hashed on chain and compared".to_string()),
             (found.installed, format!("install module {} (pre_upgrade skipped), start", hex::encode(self.goal.fixed_hash))),
@@ -147,11 +170,41 @@ impl Healing<'_> {
         }
     }
 
-    async fn go(&self, found: Progress) -> Result<u8, CliError> {
-        if !found.installed {
-            self.bring_back(found).await?;
+    /// Looks, and ends: 0 if it can work.
+    async fn look_only(&self, found: &Progress) -> Result<u8, CliError> {
+        if found.case.is_some() || found.installed {
+            return Err(CliError::Unsupported {
+                what: format!(
+                    "the healing of {} has begun: there is nothing to look at beforehand any more; go on with --yes",
+                    self.goal.canister
+                ),
+            });
         }
-        let checks = self.rehearsed_checks().await?;
+        if self.forecast(found).await?.is_none() {
+            return Ok(EXIT_FINDINGS);
+        }
+        self.output.step(
+            "it can work; nothing on chain was changed: go on with --yes in the place of --look",
+        );
+        Ok(0)
+    }
+
+    async fn go(&self, found: Progress) -> Result<u8, CliError> {
+        let begun = found.case.is_some() || found.installed;
+        let mut foreseen = None;
+        if !begun && !self.args.without_look {
+            foreseen = self.forecast(&found).await?;
+            if foreseen.is_none() {
+                return Ok(EXIT_FINDINGS);
+            }
+        }
+        if !found.installed && !self.bring_back(found).await? {
+            foreseen = None;
+        }
+        let checks = match foreseen {
+            Some(checks) => Some(checks),
+            None => self.rehearsed(self.goal.after.clone()).await?,
+        };
         let Some(checks) = checks else {
             return Ok(EXIT_FINDINGS);
         };
@@ -181,8 +234,34 @@ impl Healing<'_> {
         Ok(0)
     }
 
-    /// The backup, and what the hook leaves.
-    async fn bring_back(&self, found: Progress) -> Result<(), CliError> {
+    /// Finds out whether it can work while the canister runs on; none when the fixed module does not take over
+    /// what the hook leaves.
+    async fn forecast(&self, found: &Progress) -> Result<Option<Vec<Compared>>, CliError> {
+        let look = Look {
+            context: &self.context,
+            canister: self.goal.canister,
+            directory: &self.goal.before,
+            output: self.output,
+        };
+        look.take(found.look.is_some()).await?;
+        let result = self.compute_forecast().await;
+        if !matches!(result, Ok(Some(_))) {
+            self.output
+                .step("nothing on chain was changed: the canister runs on as it did");
+        }
+        result
+    }
+
+    async fn compute_forecast(&self) -> Result<Option<Vec<Compared>>, CliError> {
+        if self.look().await?.forecast.is_none() {
+            remove(&self.goal.forecast)?;
+            self.run_hook(self.goal.forecast.clone()).await?;
+        }
+        self.rehearsed(self.goal.forecast.clone()).await
+    }
+
+    /// The backup, and what the hook leaves. True if that is what was forecast.
+    async fn bring_back(&self, found: Progress) -> Result<bool, CliError> {
         if found.before.is_none() {
             let backup = BackupArgs {
                 canister: self.goal.canister.to_text(),
@@ -199,29 +278,53 @@ impl Healing<'_> {
             backup::execute(&backup, self.network, self.output).await?;
         }
         let found = self.look().await?;
-        if found.after.is_none() {
-            let run = RunArgs {
-                patient: PatientArgs {
-                    directory: self.goal.before.clone(),
-                    module: self.args.module.clone(),
-                    force_module: None,
-                    canister: None,
-                },
-                entry: EntryArg::PreUpgrade,
-                output: Some(self.goal.after.clone()),
-                without_heap: false,
-                arg_file: None,
-                trace: None,
-                rules: self.args.rules.clone(),
-                surroundings: SurroundingsArgs {
-                    caller: Some(self.context.connection.caller()?.to_text()),
-                    controller: self.controllers()?.iter().map(Principal::to_text).collect(),
-                    time: None,
-                    cycles: CYCLES_DEFAULT,
-                },
-            };
-            run::execute(&run, self.network, self.output).await?;
+        if found.after.is_some() {
+            return Ok(false);
         }
+        if found.forecast.is_some() {
+            let (from, to) = (&self.goal.forecast, &self.goal.after);
+            std::fs::rename(from, to).map_err(|source| CliError::WriteFile {
+                path: to.clone(),
+                source,
+            })?;
+            self.output
+                .step("the canister did not change since the look: what was run over it holds");
+            return Ok(true);
+        }
+        self.run_hook(self.goal.after.clone()).await?;
+        remove(&self.goal.forecast)?;
+        Ok(false)
+    }
+
+    /// Runs the hook over what was downloaded.
+    async fn run_hook(&self, target: PathBuf) -> Result<(), CliError> {
+        let run = RunArgs {
+            patient: PatientArgs {
+                directory: self.goal.before.clone(),
+                module: self.args.module.clone(),
+                force_module: None,
+                canister: None,
+            },
+            entry: EntryArg::PreUpgrade,
+            output: Some(target),
+            without_heap: false,
+            arg_file: None,
+            trace: None,
+            rules: self.args.rules.clone(),
+            surroundings: SurroundingsArgs {
+                caller: Some(self.context.connection.caller()?.to_text()),
+                controller: self.controllers()?.iter().map(Principal::to_text).collect(),
+                time: None,
+                cycles: CYCLES_DEFAULT,
+            },
+        };
+        let installation = self.installation()?;
+        let (network, output) = (self.network.clone(), self.output.clone());
+        beside(move || {
+            let judge = |engine: &_, patient: &_, ran: &_| installation.judge(engine, patient, ran);
+            run::compute_judged(&run, &network, &output, &judge)
+        })
+        .await?;
         Ok(())
     }
 
@@ -230,51 +333,27 @@ impl Healing<'_> {
         Ok(vec![self.context.connection.caller()?, rescue])
     }
 
-    /// Rehearses the installation; none when it would not pass, or a check would answer otherwise.
-    async fn rehearsed_checks(&self) -> Result<Option<Vec<Compared>>, CliError> {
-        let (before, after) = (self.goal.before.clone(), self.goal.after.clone());
-        let given = Given {
-            module: self.args.module.as_deref().map(read_file).transpose()?,
-            ..Given::default()
-        };
-        let fixed = read_file(&self.args.fixed)?;
-        let argument = self.argument()?;
-        let checks = self
-            .args
-            .check
-            .iter()
-            .map(|text| Check::parse(text))
-            .collect();
-        let surroundings = Surroundings {
-            caller: self.context.connection.caller()?,
-            controllers: self.controllers()?,
-            ..Surroundings::default()
-        };
-        let output = self.output.clone();
-        beside(move || {
-            let engine = engine();
-            let new = engine.load_module(&fixed);
-            let plan = Plan {
-                new: new.map_err(offline::OfflineError::from)?,
-                argument,
-                heap: HeapHandling::Replace,
-                skip_pre_upgrade: true,
-                checks,
-                surroundings,
-                interface: None,
-            };
-            let healthy = open_with(&before, given.clone(), &engine, &output)?;
-            let saved = open_with(&after, given, &engine, &output)?;
-            let mut watch = |stage: &str| Some(progress(stage, &output));
-            let mut rehearsal = offline::rehearse::rehearse(&engine, &saved, &plan, &mut watch)?;
-            for compared in &mut rehearsal.checks {
-                // A hook may take apart what it saves: what counts is what was answered before it ran.
-                compared.before = answer(&engine, &healthy, &healthy.state, &compared.check, &plan);
-            }
-            rehearse::tell(&rehearsal, &output);
-            Ok(rehearsal.passes().then_some(rehearsal.checks))
+    fn installation(&self) -> Result<Installation, CliError> {
+        let checks = self.args.check.iter();
+        Ok(Installation {
+            fixed: read_file(&self.args.fixed)?,
+            argument: self.argument()?,
+            checks: checks.map(|text| Check::parse(text)).collect(),
+            surroundings: Surroundings {
+                caller: self.context.connection.caller()?,
+                controllers: self.controllers()?,
+                ..Surroundings::default()
+            },
+            module: self.args.module.clone(),
         })
-        .await
+    }
+
+    /// Rehearses the installation over what the hook left; none when it would not pass, or a check would answer
+    /// otherwise.
+    async fn rehearsed(&self, after: PathBuf) -> Result<Option<Vec<Compared>>, CliError> {
+        let (installation, before) = (self.installation()?, self.goal.before.clone());
+        let output = self.output.clone();
+        beside(move || installation.rehearse((&before, &after), &output)).await
     }
 
     fn argument(&self) -> Result<Vec<u8>, CliError> {
@@ -367,5 +446,16 @@ impl Healing<'_> {
             ));
         }
         Ok(equal)
+    }
+}
+
+/// Removes a forecast that does not hold, and what an interrupted one left.
+fn remove(directory: &std::path::Path) -> Result<(), CliError> {
+    match std::fs::remove_dir_all(directory) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(CliError::WriteFile {
+            path: directory.to_path_buf(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }

@@ -5,14 +5,21 @@ use crate::args::{NetworkArgs, canister};
 use crate::cost::{Costs, REFERENCE_NODES, human_cycles};
 use crate::error::CliError;
 use crate::management::{Management, Status};
+use crate::offline_patient::{PatientArgs, beside, engine, open};
 use crate::output::{Event, Output};
-use candid::Nat;
+use crate::report::OfflineEvent;
+use crate::ways;
+use archive::ArchiveError;
+use candid::{Nat, Principal};
 use clap::Args;
+use offline::prognosis::Question;
+use offline::{Rules, Surroundings};
+use std::path::PathBuf;
 
 /// Options of `plan`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue plan bkyz2-fmaaa-aaaaa-qaaaq-cai --restore --identity me.pem"
+    after_help = "Example:\n  ic-rescue plan bkyz2-fmaaa-aaaaa-qaaaq-cai --restore --identity me.pem\n\nExit code with --backup: 0 if pre_upgrade ends off chain as it is, 9 if options are named under which it ends, 10 if there are none."
 )]
 pub struct PlanArgs {
     /// The canister.
@@ -23,6 +30,10 @@ pub struct PlanArgs {
     /// Nodes of the canister's subnet.
     #[arg(long, default_value_t = REFERENCE_NODES, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=200))]
     pub nodes: u32,
+    /// A backup of it with the heap, for example one made `--by-snapshot`: say also what its pre_upgrade does
+    /// off chain, and which ways there are if it fails.
+    #[arg(long, value_name = "DIR")]
+    pub backup: Option<PathBuf>,
 }
 
 /// One step of a plan.
@@ -72,7 +83,48 @@ pub async fn execute(
             human_cycles(needed)
         ));
     }
-    Ok(0)
+    match &args.backup {
+        Some(directory) => prognosis(directory.clone(), canister, network, output).await,
+        None => Ok(0),
+    }
+}
+
+/// What the hook of the canister does over a backup of it; returns the exit code.
+async fn prognosis(
+    directory: PathBuf,
+    canister: Principal,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let (network, output) = (network.clone(), output.clone());
+    beside(move || {
+        let engine = engine();
+        let args = PatientArgs {
+            directory,
+            module: None,
+            force_module: None,
+            canister: None,
+        };
+        let patient = open(&args, &network, &engine, &output)?;
+        if patient.canister != canister {
+            return Err(CliError::Archive(ArchiveError::OtherCanister {
+                path: args.directory,
+                held: patient.canister.to_text(),
+                asked: canister.to_text(),
+            }));
+        }
+        let question = Question {
+            surroundings: Surroundings::default(),
+            rules: Rules::default(),
+            trouble: None,
+        };
+        let asked = (&engine, &patient);
+        let report = ways::examine(asked, &question, &args.directory, |_| Ok(None), &output)?;
+        let code = report.exit_code();
+        output.say(&Event::Offline(OfflineEvent::Prognosis(Box::new(report))));
+        Ok(code)
+    })
+    .await
 }
 
 fn steps(status: &Status, restore: bool, costs: Costs) -> Vec<Step> {

@@ -3,20 +3,25 @@
 
 use crate::args::NetworkArgs;
 use crate::commands::read_file;
-use crate::error::{CliError, EXIT_FINDINGS};
+use crate::error::{CliError, EXIT_FINDINGS, EXIT_NO_WAY};
 use crate::offline_patient::{PatientArgs, SurroundingsArgs, beside, engine, open, progress};
 use crate::output::{Event, Output};
 use crate::report::{OfflineEvent, human_instructions};
+use crate::ways;
 use clap::{Args, ValueEnum};
-use engine::{HeapHandling, Limits};
-use offline::Interface;
-use offline::rehearse::{Check, Plan, Rehearsal, rehearse, usual_heap};
+use engine::{Engine, HeapHandling, Limits};
+use offline::prognosis::Question;
+use offline::rehearse::{Check, Plan, Rehearsal, answer, rehearse, rehearse_over, usual_heap};
+use offline::{Interface, OfflineError, Patient, Ran, Rules};
 use std::path::PathBuf;
+
+/// What a stage is called that runs the old module's hook.
+const HOOK: &str = "canister_pre_upgrade";
 
 /// Options of `rehearse`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue rehearse saved/ --new fixed.wasm --skip-pre-upgrade --check digest --check 'numbers=(0, 10)'\n\nsaved/ is what `ic-rescue run` made of a backup. Without --skip-pre-upgrade the old module's hook is tried, too.\n\nExit code 0: it would pass. 3: it would not, or a check answers otherwise."
+    after_help = "Example:\n  ic-rescue rehearse saved/ --new fixed.wasm --skip-pre-upgrade --check digest --check 'numbers=(0, 10)'\n\nsaved/ is what `ic-rescue run` made of a backup. Without --skip-pre-upgrade the old module's hook is tried, too.\n\nExit code 0: it would pass. 3: it would not, or a check answers otherwise; where the old pre_upgrade is to blame, the rules are named under which it ends. 10: it fails under any rule."
 )]
 pub struct RehearseArgs {
     /// The backup, or a snapshot directory that dfx or icp downloaded.
@@ -114,7 +119,62 @@ fn compute(args: &RehearseArgs, network: &NetworkArgs, output: &Output) -> Resul
     let mut watch = |stage: &str| Some(progress(stage, output));
     let rehearsal = rehearse(&engine, &patient, &plan, &mut watch)?;
     tell(&rehearsal, output);
-    Ok(if rehearsal.passes() { 0 } else { EXIT_FINDINGS })
+    if rehearsal.passes() {
+        return Ok(0);
+    }
+    if !old_hook_fails(&rehearsal) {
+        return Ok(EXIT_FINDINGS);
+    }
+    let question = Question {
+        surroundings: plan.surroundings.clone(),
+        rules: Rules::default(),
+        trouble: None,
+    };
+    let after_hook = Plan {
+        skip_pre_upgrade: true,
+        ..plan
+    };
+    let judge = |ran: &Ran| taken_over(&engine, &patient, ran, &after_hook).map(Some);
+    let report = ways::examine(
+        (&engine, &patient),
+        &question,
+        &args.directory,
+        judge,
+        output,
+    )?;
+    let code = report.exit_code();
+    output.say(&Event::Offline(OfflineEvent::Prognosis(Box::new(report))));
+    Ok(match code {
+        EXIT_NO_WAY => EXIT_NO_WAY,
+        _ => EXIT_FINDINGS,
+    })
+}
+
+/// Whether the old module's hook is what ends the first upgrade.
+fn old_hook_fails(rehearsal: &Rehearsal) -> bool {
+    let failed = rehearsal
+        .stages
+        .iter()
+        .find(|stage| stage.failure.is_some());
+    failed.is_some_and(|stage| stage.upgrade == "first" && stage.name == HOOK)
+}
+
+/// What the new module makes of what the old one's hook left off chain.
+///
+/// # Errors
+/// When the modules do not fit the options.
+pub fn taken_over(
+    engine: &Engine,
+    patient: &Patient,
+    ran: &Ran,
+    plan: &Plan,
+) -> Result<String, OfflineError> {
+    let mut rehearsal = rehearse_over(engine, patient, &ran.state, plan, &mut |_| None)?;
+    for compared in &mut rehearsal.checks {
+        // A hook may take apart what it saves: what counts is what was answered before it ran.
+        compared.before = answer(engine, patient, &patient.state, &compared.check, plan);
+    }
+    Ok(verdict(&rehearsal))
 }
 
 /// Reports stages, checks and the verdict.
@@ -131,7 +191,8 @@ pub fn tell(rehearsal: &Rehearsal, output: &Output) {
     }));
 }
 
-fn verdict(rehearsal: &Rehearsal) -> String {
+/// What a rehearsal says, in one sentence.
+pub fn verdict(rehearsal: &Rehearsal) -> String {
     if let Some(failed) = rehearsal
         .stages
         .iter()

@@ -7,11 +7,14 @@ use crate::offline_patient::{
     Left, PatientArgs, RulesArgs, SurroundingsArgs, beside, engine, keep, open, progress, tell,
 };
 use crate::output::Output;
+use crate::ways;
 use clap::{Args, ValueEnum};
-use engine::Entry;
+use engine::{Engine, Entry};
+use offline::prognosis::Question;
 use offline::run::{Order, entry_name, run};
 use offline::save::check_target;
 use offline::trace::Tracer;
+use offline::{OfflineError, Patient, Ran};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -19,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// Options of `run`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue run backup/ pre_upgrade -o saved/\n  ic-rescue run backup/ --module deployed.wasm pre_upgrade --rule stable32=low --answer call=0 --trace calls.txt -o saved-low/\n\nThen: ic-rescue restore saved/ CANISTER --memory stable. See docs/OFFLINE.md."
+    after_help = "Example:\n  ic-rescue run backup/ pre_upgrade -o saved/\n  ic-rescue run backup/ --module deployed.wasm pre_upgrade --rule stable32=low --answer call=0 --trace calls.txt -o saved-low/\n\nThen: ic-rescue restore saved/ CANISTER --memory stable. See docs/OFFLINE.md.\n\nA pre_upgrade that fails all the same: exit code 9 if options are named under which it ends, 10 if there are none."
 )]
 pub struct RunArgs {
     /// The backup and its module.
@@ -86,11 +89,24 @@ pub async fn execute(
     beside(move || compute(&args, &network, &output)).await
 }
 
-/// The verb, computing.
+fn compute(args: &RunArgs, network: &NetworkArgs, output: &Output) -> Result<u8, CliError> {
+    compute_judged(args, network, output, &|_, _, _| Ok(None))
+}
+
+/// Says what it thinks of what a hook left, when several rules let it end.
+pub type Judge<'a> = &'a dyn Fn(&Engine, &Patient, &Ran) -> Result<Option<String>, OfflineError>;
+
+/// The verb, computing. A `pre_upgrade` that fails is tried with more rules relaxed, and `judge` is asked
+/// about each way that is found.
 ///
 /// # Errors
-/// As [`execute`].
-pub fn compute(args: &RunArgs, network: &NetworkArgs, output: &Output) -> Result<u8, CliError> {
+/// As [`execute`]; [`CliError::HookFails`] says what it would take.
+pub fn compute_judged(
+    args: &RunArgs,
+    network: &NetworkArgs,
+    output: &Output,
+    judge: Judge<'_>,
+) -> Result<u8, CliError> {
     let rules = args.rules.parse()?;
     let surroundings = args.surroundings.parse()?;
     // A mistake there must show before hours of computing.
@@ -113,11 +129,41 @@ pub fn compute(args: &RunArgs, network: &NetworkArgs, output: &Output) -> Result
     output.step(format!("run {name} with {}", rules.words().join(", ")));
     let order = Order {
         entry,
-        surroundings,
-        rules,
+        surroundings: surroundings.clone(),
+        rules: rules.clone(),
         trace,
     };
-    let ran = run(&engine, &patient, order, Some(progress(&name, output)))?;
+    let ran = match run(&engine, &patient, order, Some(progress(&name, output))) {
+        Ok(ran) => ran,
+        Err(OfflineError::Failed {
+            entry,
+            instructions,
+            error,
+            trouble,
+            hint,
+        }) if args.entry == EntryArg::PreUpgrade => {
+            let question = Question {
+                surroundings,
+                rules,
+                trouble: Some(*trouble.clone()),
+            };
+            let asked = (&engine, &patient);
+            let judge = |ran: &Ran| judge(&engine, &patient, ran);
+            let directory = &args.patient.directory;
+            let report = ways::examine(asked, &question, directory, judge, output)?;
+            return Err(report.into_error(
+                OfflineError::Failed {
+                    entry,
+                    instructions,
+                    error,
+                    trouble,
+                    hint,
+                },
+                output,
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    };
     tell(&patient, &ran, &ran.state.stable, output);
     let Some(target) = &args.output else {
         output.step("nothing was written: give a new directory with -o");

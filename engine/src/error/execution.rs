@@ -138,6 +138,18 @@ impl ExecutionError {
         matches!(self, Self::UserContractViolation { anchor, .. } if *anchor == WRONG_MODE)
     }
 
+    /// The system function, without `ic0.`, that was called where it is forbidden, if that is the error.
+    pub fn forbidden_function(&self) -> Option<&str> {
+        let Self::UserContractViolation { error, .. } = self else {
+            return None;
+        };
+        if !self.is_forbidden_call() {
+            return None;
+        }
+        let quoted = error.strip_prefix('"')?.split('"').next()?;
+        quoted.strip_prefix("ic0_").or(Some(quoted))
+    }
+
     /// Sets the backtrace of errors that have one.
     pub(crate) fn set_backtrace(&mut self, names: Option<Vec<String>>) {
         if let Self::Trapped { backtrace, .. } | Self::CalledTrap { backtrace, .. } = self {

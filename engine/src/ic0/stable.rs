@@ -255,6 +255,9 @@ pub(super) fn heap_grew(
         u32::MAX as usize
     };
     if before == failed {
+        if let Some(running) = &mut host.relaxed {
+            running.used.heap_growths_refused += 1;
+        }
         return Ok(());
     }
     let bytes = (before as u64 + pages as u64) * crate::WASM_PAGE_BYTES;

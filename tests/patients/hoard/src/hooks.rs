@@ -23,9 +23,12 @@ pub enum Hook {
     /// It stumbles over an assumption that no longer holds.
     #[serde(rename = "panics")]
     Panics,
-    /// It works longer than an upgrade may.
+    /// It never ends.
     #[serde(rename = "exhausts")]
     Exhausts,
+    /// It works longer than an upgrade may, and ends.
+    #[serde(rename = "slow")]
+    Slow,
     /// It writes behind the end of stable memory.
     #[serde(rename = "not_grown")]
     NotGrown,
@@ -56,6 +59,7 @@ fn pre_upgrade() {
                 state.notes.len()
             ),
             Hook::Exhausts => exhaust(),
+            Hook::Slow => toil(),
             Hook::NotGrown => return write(state, false),
             Hook::Narrow => return write_narrow(state),
             Hook::Forbidden => {
@@ -75,7 +79,20 @@ fn pre_upgrade() {
     });
 }
 
-/// Work that grows with the data, until it no longer fits into an upgrade's instruction limit.
+/// Instructions of [`toil`], about: an upgrade may use 300 billion.
+const TOIL_INSTRUCTIONS: u64 = 305_000_000_000;
+
+/// Work that grew with the data and no longer fits into an upgrade's instruction limit. What is filled counts
+/// by its bytes, so that it is a lot of instructions in little time.
+fn toil() {
+    let mut scratch = vec![0_u8; 32 << 10];
+    for pass in 0..TOIL_INSTRUCTIONS / scratch.len() as u64 {
+        scratch.fill(pass as u8);
+        std::hint::black_box(&scratch);
+    }
+}
+
+/// Work without an end.
 fn exhaust() {
     let mut scratch = vec![0_u8; 1 << 20];
     let mut pass = 0_u8;

@@ -1,7 +1,14 @@
 //! The upgrade hooks of each build: what breaks the patient, and nothing else.
 
-#[cfg(not(any(feature = "hook-panics", feature = "hook-exhausts", feature = "fixed")))]
+#[cfg(not(any(
+    feature = "hook-panics",
+    feature = "hook-exhausts",
+    feature = "hook-saves",
+    feature = "fixed"
+)))]
 pub const BUILD: &str = "first";
+#[cfg(feature = "hook-saves")]
+pub const BUILD: &str = "hook-saves";
 #[cfg(feature = "hook-panics")]
 pub const BUILD: &str = "hook-panics";
 #[cfg(feature = "hook-exhausts")]
@@ -30,4 +37,11 @@ fn pre_upgrade() {
         scratch.fill(pass);
         pass = std::hint::black_box(&scratch)[0].wrapping_add(1);
     }
+}
+
+/// A hook that works: it writes the balances down, so that the next build need not sum them up.
+#[cfg(feature = "hook-saves")]
+#[ic_cdk::pre_upgrade]
+fn pre_upgrade() {
+    crate::BALANCES.with_borrow(crate::save_balances);
 }
