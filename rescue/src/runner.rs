@@ -112,8 +112,8 @@ impl Ticket {
 
     /// Looks at the patient and checks the step again under what is seen.
     pub async fn look(self) -> Result<Case, Refusal> {
-        let patient = cases::get(self.case)?.patient;
-        let found = match look(patient, self.operation.asks_for_snapshots()).await {
+        let case = cases::get(self.case)?;
+        let found = match look(case.patient, case.asks_for_snapshots(self.operation)).await {
             Ok(found) => found,
             Err(refusal) => {
                 self.release();

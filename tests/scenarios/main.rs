@@ -32,6 +32,7 @@ mod rescue_dashboard;
 mod rescue_faults;
 mod rescue_large_memory;
 mod rescue_proof;
+mod rescue_random_faults;
 mod rescue_upgraded_in_mid_case;
 mod rescue_wide_heaps;
 mod torn_backups;

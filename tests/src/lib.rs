@@ -22,6 +22,7 @@ pub mod images;
 pub mod known;
 pub mod large;
 pub mod ledger;
+pub mod living;
 pub mod pair;
 pub mod proxy;
 pub mod rescue;

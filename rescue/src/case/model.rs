@@ -349,7 +349,7 @@ impl Operation {
 }
 
 impl Operation {
-    /// Whether the step has to know which snapshots the patient has.
+    /// Whether the step's outcome shows in which snapshots the patient has, or depends on it.
     #[must_use]
     pub const fn asks_for_snapshots(self) -> bool {
         matches!(self, Self::Snapshot | Self::Rollback | Self::Close)
@@ -357,6 +357,21 @@ impl Operation {
 }
 
 impl Case {
+    /// Whether a step has to know which snapshots the patient has before it begins: also where it takes the patient's
+    /// own module away, which is not done on the strength of a snapshot that someone has deleted.
+    #[must_use]
+    pub fn asks_for_snapshots(&self, operation: Operation) -> bool {
+        let is_own = matches!(
+            self.phase,
+            Phase::Holding {
+                module: Held::Own,
+                ..
+            }
+        );
+        let replaces = matches!(operation, Operation::SwapIn { .. } | Operation::Install(_));
+        operation.asks_for_snapshots() || (is_own && replaces && self.usable_snapshot().is_some())
+    }
+
     /// The record of one memory.
     #[must_use]
     pub const fn memory(&self, memory: Memory) -> &MemoryRecord {

@@ -21,6 +21,8 @@ const BACKUP: &str = "the backup: download the memories, then stop, and either w
 pub const RESTORE: &str = "the restore: write the memories back through the uploader, then attest with \
                        restart";
 const MODULE: &str = "the final module: declare its hash and stage its chunks, or install it";
+const HEAP: &str = "a decision: the heap was emptied or replaced, and nothing proves what it holds now; install the \
+                    final module with the heap replaced, or kept if you know it";
 const CHANGED: &str = "a decision: someone else changed the patient; accept, roll back, or close";
 
 /// The next step. Every case that is not closed has one, or says for what it waits.
@@ -94,11 +96,19 @@ fn while_swapped(case: &Case, pair: Pair) -> Next {
     let restored = pair == Pair::Uploader || case.stable.wiped;
     if case.plan.restore && !restored {
         Next::Operator(BACKUP)
-    } else if is_staged(case) {
-        Next::Do(Operation::Install(case.plan.heap))
-    } else {
+    } else if !is_staged(case) {
         Next::Operator(MODULE)
+    } else if case.plan.heap == Heap::Keep && is_lost(case, Memory::Heap) {
+        Next::Operator(HEAP)
+    } else {
+        Next::Do(Operation::Install(case.plan.heap))
     }
+}
+
+/// A memory that was emptied or replaced and of which nothing proves that it is back.
+fn is_lost(case: &Case, memory: Memory) -> bool {
+    let record = case.memory(memory);
+    record.wiped && !record.is_attested()
 }
 
 /// A memory that is as it was and whose checksums are not all recorded.

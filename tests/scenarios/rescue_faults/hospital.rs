@@ -18,8 +18,8 @@ use tests::{World, sha256, tiny, trapping, wasms};
 
 /// Rounds within which every message is answered.
 const ROUNDS_MAX: usize = 120;
-/// Longer than any lease.
-const BEYOND_LEASES: Duration = Duration::from_secs(20 * 60);
+/// Longer than any lease, and an even number of minutes.
+pub const BEYOND_LEASES: Duration = Duration::from_secs(20 * 60);
 /// Steps within which `advance` comes to an end.
 const ADVANCES_MAX: usize = 40;
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -32,20 +32,25 @@ pub struct Hospital {
 
 impl Hospital {
     pub fn new() -> Hospital {
-        Hospital::with_rescue(wasms::load("rescue"))
+        Hospital::with_rescue(wasms::load("rescue"), None)
     }
 
     /// Its rescue canister's callbacks trap in odd minutes; it is an even one.
     pub fn with_trapping_callbacks() -> Hospital {
+        Hospital::with_trapping_callbacks_and(None)
+    }
+
+    /// The same with an argument for its `init`.
+    pub fn with_trapping_callbacks_and(init: Option<InitArgs>) -> Hospital {
         let module = trapping::in_odd_minutes(&wasms::load("rescue"));
-        let hospital = Hospital::with_rescue(module);
+        let hospital = Hospital::with_rescue(module, init);
         let nanos = hospital.world.pic.get_time().as_nanos_since_unix_epoch();
         let into_pair = Duration::from_nanos(nanos % 120_000_000_000);
         hospital.pass(Duration::from_secs(120) - into_pair);
         hospital
     }
 
-    fn with_rescue(rescue_module: Vec<u8>) -> Hospital {
+    fn with_rescue(rescue_module: Vec<u8>, init: Option<InitArgs>) -> Hospital {
         let world = World::with_application_subnets(2);
         world.pic.stop_progress();
         let rescue = Rescue {
@@ -59,7 +64,7 @@ impl Hospital {
         hospital.world.pic.install_canister(
             rescue.canister,
             hospital.rescue_module.clone(),
-            no_init_args(),
+            candid::encode_args((init,)).unwrap(),
             Some(hospital.operator()),
         );
         hospital
@@ -151,17 +156,18 @@ impl Hospital {
         }
     }
 
-    /// The patient can pay for nothing any more: it must keep twice of what it has.
+    /// The patient (or whoever it is) can pay for nothing any more: it must keep more than it has.
     pub fn freeze(&self, patient: Principal) {
         let status = self.world.status(patient);
-        let seconds = status.cycles * 2_u64 * SECONDS_PER_DAY / status.idle_cycles_burned_per_day;
+        let must_keep = status.cycles * 11_u64 / 10_u64;
+        let seconds = must_keep * SECONDS_PER_DAY / status.idle_cycles_burned_per_day;
         self.set_freezing_threshold(patient, seconds);
     }
 
     /// The operator tops a frozen patient up, and lowers what it must keep.
     pub fn thaw(&self, patient: Principal) {
         let cycles = self.world.pic.cycle_balance(patient);
-        self.world.pic.add_cycles(patient, cycles * 4);
+        self.world.pic.add_cycles(patient, cycles / 5);
         self.set_freezing_threshold(patient, (30 * SECONDS_PER_DAY).into());
     }
 
@@ -192,7 +198,13 @@ impl Hospital {
         self.send_to_management(patient, "install_code", candid::encode_one(args).unwrap())
     }
 
-    fn send_to_management(&self, patient: Principal, method: &str, args: Vec<u8>) -> RawMessageId {
+    /// Sends a message of the operator to the management canister, about a patient, and lets no round pass.
+    pub fn send_to_management(
+        &self,
+        patient: Principal,
+        method: &str,
+        args: Vec<u8>,
+    ) -> RawMessageId {
         self.world
             .pic
             .submit_call_with_effective_principal(

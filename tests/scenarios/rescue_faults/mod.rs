@@ -20,9 +20,10 @@
 //! cycles; there is nothing that rejects `stop` and `start` before they take effect but the loss of control,
 //! which is a foreign change.
 
-mod hospital;
+mod deleted_snapshot;
+pub mod hospital;
 mod never_stops;
-mod rows;
+pub mod rows;
 
 use hospital::{Hospital, decode};
 use rescue_api::{Answer, Refusal};
