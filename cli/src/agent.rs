@@ -4,12 +4,15 @@
 //! updates. The one exception is [`Connection::fetch`], for chunks whose digests are certified. Nothing here
 //! repeats a call; see `transfer::retry`.
 
+mod buffers;
 mod bulk;
 
 use crate::calls::CertifiedCall;
 use crate::error::{CallError, CallErrorKind, CliError};
 use crate::limits::{QUERY_TIMEOUT, RESPONSE_MAX_BYTES, UPDATE_TIMEOUT};
 use crate::network::{Network, RootKey};
+use buffers::Buffers;
+use bytes::Bytes;
 use candid::Principal;
 use ic_agent::agent::RejectCode;
 use ic_agent::hash_tree::LookupResult;
@@ -27,6 +30,7 @@ const OUT_OF_CYCLES: &str = "IC0207";
 pub struct Connection {
     agent: Agent,
     client: reqwest::Client,
+    buffers: Arc<Buffers>,
     network: Network,
 }
 
@@ -60,6 +64,7 @@ impl Connection {
         Ok(Self {
             agent,
             client: reqwest::Client::new(),
+            buffers: Arc::default(),
             network,
         })
     }
@@ -117,7 +122,7 @@ impl Connection {
         canister: Principal,
         method: &str,
         arg: Vec<u8>,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<Bytes, CallError> {
         let query = self.agent.query(&canister, method).with_arg(arg);
         let signed = query.with_nonce_generation().sign();
         let signed = signed.map_err(|error| sort(canister, method, &error))?;
@@ -125,7 +130,7 @@ impl Connection {
             "{}/api/v3/canister/{canister}/query",
             self.network.url.trim_end_matches('/')
         );
-        let fetch = bulk::fetch(&self.client, url, signed.signed_query);
+        let fetch = bulk::fetch(&self.client, &self.buffers, url, signed.signed_query);
         let failed = |(kind, message)| CallError {
             canister: canister.to_text(),
             method: method.to_string(),

@@ -8,9 +8,9 @@ use crate::transfer::retry::Retry;
 use crate::transfer::{Payload, Sink, Source, pool};
 use archive::digests::sha256;
 use archive::{ChunkDigests, Digest, Memory};
+use bytes::Bytes;
 use candid::Principal;
 use std::sync::Arc;
-use wire::candid as bytes;
 use wire::limits::{CHUNK_LEN_BYTES, DIGEST_LEN_BYTES, HASH_CHUNKS_PER_CALL_MAX};
 use wire::methods;
 
@@ -65,8 +65,10 @@ impl Patient {
         };
         retry
             .run(|| async {
-                let reply = self.call(method, bytes::UNIT.to_vec(), asked).await?;
-                bytes::decode_nat64(&reply).map_err(|_| self.garbled(method))
+                let reply = self
+                    .call(method, wire::candid::UNIT.to_vec(), asked)
+                    .await?;
+                wire::candid::decode_nat64(&reply).map_err(|_| self.garbled(method))
             })
             .await
     }
@@ -169,9 +171,10 @@ impl Patient {
             Memory::Stable => methods::STABLE_SHA256,
             Memory::Heap => methods::HEAP_SHA256,
         };
-        let arg = bytes::encode_nat64_triple(first * CHUNK_LEN_BYTES, CHUNK_LEN_BYTES, chunks);
+        let arg =
+            wire::candid::encode_nat64_triple(first * CHUNK_LEN_BYTES, CHUNK_LEN_BYTES, chunks);
         let reply = self.call(method, arg.to_vec(), asked).await?;
-        match bytes::decode_blob(&reply) {
+        match wire::candid::decode_blob(&reply) {
             Ok(digests) if digests.len() as u64 == chunks * DIGEST_LEN_BYTES => {
                 Ok(digests.to_vec())
             }
@@ -185,24 +188,23 @@ impl Patient {
         offset: u64,
         len_bytes: u64,
         asked: Asked,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<Bytes, CallError> {
         let method = match memory {
             Memory::Stable => methods::STABLE_READ,
             Memory::Heap => methods::HEAP_READ,
         };
-        let arg = bytes::encode_nat64_pair(offset, len_bytes).to_vec();
-        let mut reply = match asked {
+        let arg = wire::candid::encode_nat64_pair(offset, len_bytes).to_vec();
+        let reply = match asked {
             // What one node says counts only if it has the recorded digest, whoever signed it.
             Asked::Node => self.connection.fetch(self.canister, method, arg).await?,
-            Asked::Subnet => self.call(method, arg, asked).await?,
+            Asked::Subnet => self.call(method, arg, asked).await?.into(),
         };
-        let data_len = match bytes::decode_blob(&reply) {
+        let data_len = match wire::candid::decode_blob(&reply) {
             Ok(data) => data.len(),
             Err(_) => return Err(self.garbled(method)),
         };
         // The data is the end of the reply: cut the header off instead of copying megabytes.
-        reply.drain(..reply.len() - data_len);
-        Ok(reply)
+        Ok(reply.slice(reply.len() - data_len..))
     }
 
     async fn call(&self, method: &str, arg: Vec<u8>, asked: Asked) -> Result<Vec<u8>, CallError> {
@@ -210,7 +212,8 @@ impl Patient {
             (Asked::Node, _) => self.connection.query(self.canister, method, arg).await,
             (Asked::Subnet, None) => self.connection.update(self.canister, method, arg).await,
             (Asked::Subnet, Some(calls)) => {
-                let data_len = |reply: &[u8]| bytes::decode_blob(reply).map_or(0, <[u8]>::len);
+                let data_len =
+                    |reply: &[u8]| wire::candid::decode_blob(reply).map_or(0, <[u8]>::len);
                 let (reply, call) = self
                     .connection
                     .update_for_keeps(self.canister, method, arg, data_len)
@@ -233,12 +236,7 @@ impl Patient {
 }
 
 impl Source for Patient {
-    async fn read(
-        &self,
-        memory: Memory,
-        offset: u64,
-        len_bytes: u64,
-    ) -> Result<Vec<u8>, CallError> {
+    async fn read(&self, memory: Memory, offset: u64, len_bytes: u64) -> Result<Bytes, CallError> {
         self.bytes(memory, offset, len_bytes, Asked::Node).await
     }
 }
@@ -254,9 +252,10 @@ impl Sink for Patient {
             }
         };
         let data = payload.bytes();
-        let header = bytes::nat64_blob_header(offset, data.len() as u64)
+        let header = wire::candid::nat64_blob_header(offset, data.len() as u64)
             .expect("BUG: a chunk is shorter than 4 GiB");
-        let mut arg = Vec::with_capacity(bytes::NAT64_BLOB_HEADER_LEN_MAX_BYTES + data.len());
+        let mut arg =
+            Vec::with_capacity(wire::candid::NAT64_BLOB_HEADER_LEN_MAX_BYTES + data.len());
         arg.extend_from_slice(header.as_bytes());
         arg.extend_from_slice(data);
         self.connection.update(self.canister, method, arg).await?;

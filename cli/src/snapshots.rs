@@ -11,6 +11,7 @@ use crate::rescue::encode;
 use crate::transfer::Source as Readable;
 use archive::Memory;
 use archive::metadata::{Global, GlobalTimer, HookStatus, Metadata};
+use bytes::Bytes;
 use candid::{Nat, Principal};
 use futures::future::try_join_all;
 use ic_management_canister_types as ic;
@@ -219,19 +220,14 @@ impl SnapshotData {
 }
 
 impl Readable for SnapshotData {
-    async fn read(
-        &self,
-        memory: Memory,
-        offset: u64,
-        len_bytes: u64,
-    ) -> Result<Vec<u8>, CallError> {
+    async fn read(&self, memory: Memory, offset: u64, len_bytes: u64) -> Result<Bytes, CallError> {
         let slices = len_bytes.div_ceil(SNAPSHOT_SLICE_MAX_BYTES).max(1);
         let each = len_bytes.div_ceil(slices).max(1);
         let reads = (0..slices).map(|n| {
             let (start, size) = (n * each, each.min(len_bytes - n * each));
             self.read_slice(read_kind(memory, offset + start, size))
         });
-        Ok(try_join_all(reads).await?.concat())
+        Ok(try_join_all(reads).await?.concat().into())
     }
 }
 

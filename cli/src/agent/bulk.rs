@@ -2,10 +2,13 @@
 //!
 //! What comes back is not authenticated in any way; see [`super::Connection::fetch`].
 
+use super::buffers::Buffers;
 use crate::error::CallErrorKind;
 use crate::limits::RESPONSE_MAX_BYTES;
+use bytes::Bytes;
 use serde::Deserialize;
-use serde_bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// The reject code of what passes, as the interface specification numbers it.
 const SYS_TRANSIENT: u64 = 2;
@@ -26,7 +29,7 @@ struct Answer<'a> {
 #[derive(Deserialize)]
 struct Reply<'a> {
     #[serde(borrow)]
-    arg: &'a Bytes,
+    arg: &'a serde_bytes::Bytes,
 }
 
 /// Sends a signed query and returns the canister's reply.
@@ -35,16 +38,18 @@ struct Reply<'a> {
 /// What went wrong on the way, or what the replica rejected.
 pub async fn fetch(
     client: &reqwest::Client,
+    buffers: &Arc<Buffers>,
     url: String,
     signed: Vec<u8>,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Bytes, Failure> {
     let passing = |error: reqwest::Error| (CallErrorKind::Temporary, error.to_string());
     let request = client.post(url).body(signed);
     let request = request.header("content-type", "application/cbor");
     let mut response = request.send().await.map_err(passing)?;
     let status = response.status();
     let announced_bytes = response.content_length().unwrap_or(0) as usize;
-    let mut body = Vec::with_capacity(announced_bytes.min(RESPONSE_MAX_BYTES));
+    let mut body = buffers.take();
+    body.reserve(announced_bytes.min(RESPONSE_MAX_BYTES));
     while let Some(part) = response.chunk().await.map_err(passing)? {
         if body.len() + part.len() > RESPONSE_MAX_BYTES {
             let message = format!("a reply of more than {RESPONSE_MAX_BYTES} bytes");
@@ -62,12 +67,13 @@ pub async fn fetch(
         let text = String::from_utf8_lossy(&body);
         return Err((kind, format!("HTTP status {status}: {}", text.trim_end())));
     }
-    reply_in(body)
+    let reply = find_reply(&body)?;
+    Ok(buffers.lend(body).slice(reply))
 }
 
-/// Cuts the canister's reply out of an answer.
-fn reply_in(mut body: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let answer: Answer<'_> = serde_cbor::from_slice(&body).map_err(|error| {
+/// Where in an answer the canister's reply is.
+fn find_reply(body: &[u8]) -> Result<Range<usize>, Failure> {
+    let answer: Answer<'_> = serde_cbor::from_slice(body).map_err(|error| {
         let message = format!("the answer is not understood: {error}");
         (CallErrorKind::Temporary, message)
     })?;
@@ -82,8 +88,9 @@ fn reply_in(mut body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         return Err((kind, format!("{} ({code})", message.trim_end())));
     };
     let start = reply.arg.as_ptr().addr() - body.as_ptr().addr();
-    let end = start + reply.arg.len();
-    body.truncate(end);
-    body.drain(..start);
-    Ok(body)
+    Ok(start..start + reply.arg.len())
 }
+
+#[cfg(test)]
+#[path = "bulk_tests.rs"]
+mod tests;

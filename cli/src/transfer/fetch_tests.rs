@@ -5,6 +5,7 @@ use crate::error::{CallError, CallErrorKind};
 use crate::transfer::progress::Hidden;
 use archive::manifest::{Attestation, Route, Subject};
 use archive::{ChunkDigests, Draft, Exclusive, Memory};
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl Faulty {
 }
 
 impl Source for Faulty {
-    async fn read(&self, _: Memory, offset: u64, len_bytes: u64) -> Result<Vec<u8>, CallError> {
+    async fn read(&self, _: Memory, offset: u64, len_bytes: u64) -> Result<Bytes, CallError> {
         let number = {
             let mut requests = self.requests.lock().unwrap();
             requests.push((offset, len_bytes));
@@ -72,7 +73,7 @@ impl Source for Faulty {
             Some(Fault::Empty) => reply.clear(),
             Some(Fault::Reject) => return Err(error(CallErrorKind::Rejected)),
         }
-        Ok(reply)
+        Ok(reply.into())
     }
 }
 

@@ -12,6 +12,7 @@ pub mod send;
 
 use crate::error::CallError;
 use archive::Memory;
+use bytes::Bytes;
 use std::future::Future;
 
 /// Something that memory can be read from.
@@ -22,7 +23,7 @@ pub trait Source: Send + Sync + 'static {
         memory: Memory,
         offset: u64,
         len_bytes: u64,
-    ) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send;
 }
 
 /// Something that memory can be written to. Writing the same bytes twice is writing them once.
