@@ -143,6 +143,10 @@ impl Goal {
             Some(_) => Ok(()),
             // Without a case the canister must still be the one that was backed up.
             None if installed || held.subject.module_hash == module.map(hex::encode) => Ok(()),
+            None if is_look(held) => refuse(format!(
+                "{canister} runs another module now than when it was looked at: remove {path}, then run the same \
+                 command again"
+            )),
             None => refuse(format!(
                 "{canister} runs neither the module that {path} was made with nor the fixed one, and has no open \
                  case: find out who changed it"

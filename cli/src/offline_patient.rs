@@ -8,13 +8,16 @@ use crate::output::{Event, Output};
 use crate::report::{OfflineEvent, human_instructions};
 use archive::{Backup, Memory, Shared};
 use clap::Args;
-use engine::{Engine, EngineConfig, Progress, StableMemory};
+use engine::{Engine, EngineConfig, Limits, Progress, StableMemory};
 use offline::patient::Given;
 use offline::save::{Content, handled_bytes, save};
 use offline::surroundings::{CYCLES_DEFAULT, principal};
 use offline::{Patient, Rules, Surroundings};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// From here on a run is called long: ten times what all of an upgrade may use.
+const LONG_RUN_INSTRUCTIONS: u64 = 10 * Limits::INSTALL_INSTRUCTIONS;
 
 /// The backup and its module.
 #[derive(Clone, Debug, Args)]
@@ -167,7 +170,11 @@ pub fn progress(what: &str, output: &Output) -> Progress {
             told = Instant::now();
             let seconds = begun.elapsed().as_secs();
             let used = human_instructions(instructions);
-            output.step(format!("{what}: {used} in {seconds} s, still running"));
+            let far = match instructions > LONG_RUN_INSTRUCTIONS {
+                false => "",
+                true => "; if it never ends, stop it and give a limit: --rule instructions=NUMBER",
+            };
+            output.step(format!("{what}: {used} in {seconds} s, still running{far}"));
         }
     })
 }

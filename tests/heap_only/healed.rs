@@ -3,7 +3,6 @@
 
 use crate::ic_rescue;
 use ic_management_canister_types::WasmMemoryPersistence;
-use pocket_ic::CanisterSettings;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use tests::cli::Cli;
@@ -30,6 +29,7 @@ struct Ward {
     hoard: Hoard,
     rescue: Rescue,
     before: Holdings,
+    module: Option<Vec<u8>>,
 }
 
 impl Ward {
@@ -44,6 +44,7 @@ impl Ward {
         rescue.take_control_of(&world, hoard.canister);
         Ward {
             before: hoard.holdings(&world),
+            module: world.module_hash(hoard.canister),
             world,
             hoard,
             rescue,
@@ -68,7 +69,9 @@ impl Ward {
 
     /// Its module, its memory and its life are what they were, and no snapshot is left.
     fn is_untouched(&self) {
-        is_untouched(&self.world, self.hoard, "patients/hoard");
+        let module = self.world.module_hash(self.hoard.canister);
+        assert_eq!(module, self.module);
+        runs_without_snapshots(&self.world, self.hoard);
         assert_eq!(self.hoard.holdings(&self.world), self.before);
     }
 
@@ -124,14 +127,6 @@ fn heal(world: &World, hoard: Hoard, rescue: Rescue, more: &[&str]) -> Cli {
     ];
     args.extend(more.iter().map(|text| text as &dyn AsRef<OsStr>));
     Cli::new(world, &args)
-}
-
-fn is_untouched(world: &World, hoard: Hoard, module: &str) {
-    assert_eq!(
-        world.module_hash(hoard.canister),
-        Some(sha256(&wasms::load(module)))
-    );
-    runs_without_snapshots(world, hoard);
 }
 
 fn runs_without_snapshots(world: &World, hoard: Hoard) {
@@ -213,33 +208,24 @@ fn a_hook_that_stable_memory_outgrew_is_healed_by_the_rule_that_is_chosen() {
     ward.is_healed();
 }
 
+/// The patient with no more heap than so many pages: what 32 bits address, on a scale that a test can download.
+fn narrowed(pages: u64) -> Vec<u8> {
+    let mut module = walrus::Module::from_buffer(&wasms::load("patients/hoard")).unwrap();
+    let memory = module.memories.iter_mut().next().unwrap();
+    memory.maximum = Some(pages);
+    module.emit_wasm()
+}
+
 #[test]
 fn a_heap_with_no_room_to_serialise_is_told_and_its_records_are_taken_out() {
+    const HEAP_PAGES: u64 = 2_000;
     let world = World::new();
-    let hoard = Hoard::broken(&world, Hook::out_of_memory, Place::heap);
-    let operator = world.operator.principal;
-    let settings = CanisterSettings {
-        wasm_memory_limit: Some(0_u64.into()),
-        ..CanisterSettings::default()
-    };
-    world
-        .pic
-        .update_canister_settings(hoard.canister, Some(operator), settings)
-        .unwrap();
-    for bytes in [1_800_000_000_u64, 1_700_000_000] {
-        let () = pocket_ic::update_candid_as(
-            &world.pic,
-            hoard.canister,
-            operator,
-            "reserve_heap",
-            (bytes,),
-        )
-        .unwrap();
-    }
+    let hook = Hook::out_of_memory;
+    let hoard = Hoard::filled(&world, hook, Place::heap, narrowed(HEAP_PAGES));
     let ward = Ward::of(world, hoard);
     ward.is_bricked("trap");
     let said = ends_with(&ward.heal(&["--yes"]), NO_WAY);
-    assert!(said.contains("its heap of"), "{said}");
+    assert!(said.contains("cannot grow by what it asks for"), "{said}");
     move_records(&ward, &said);
 }
 
@@ -249,6 +235,18 @@ fn a_hook_that_gives_up_is_told_and_its_records_are_taken_out() {
     ward.is_bricked("the scratch buffer is too small");
     let said = ends_with(&ward.heal(&["--yes"]), NO_WAY);
     assert!(said.contains("it gives up by itself"), "{said}");
+    move_records(&ward, &said);
+}
+
+#[test]
+fn a_hook_that_never_ends_is_told_once_it_has_a_limit() {
+    let ward = Ward::open(Hook::exhausts);
+    let limit = ["--yes", "--rule", "instructions=2000000000"];
+    let said = ends_with(&ward.heal(&limit), NO_WAY);
+    assert!(
+        said.contains("whether it ever ends cannot be told"),
+        "{said}"
+    );
     move_records(&ward, &said);
 }
 

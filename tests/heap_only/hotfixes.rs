@@ -3,6 +3,7 @@
 
 use crate::{file, ic_rescue};
 use ic_management_canister_types::WasmMemoryPersistence;
+use pocket_ic::CanisterSettings;
 use tests::hoard::{Hoard, Hook, Place};
 use tests::{World, sha256, wasms};
 
@@ -100,6 +101,32 @@ fn a_patient_with_more_stable_memory_than_32_bits_reach_lives_on() {
         hoard,
         "32 bit stable memory api used on a memory larger than 4GB",
     );
+}
+
+#[test]
+fn a_patient_with_a_heap_too_full_to_serialise_lives_on() {
+    let world = World::new();
+    let hoard = Hoard::broken(&world, Hook::out_of_memory, Place::heap);
+    let operator = world.operator.principal;
+    let settings = CanisterSettings {
+        wasm_memory_limit: Some(0_u64.into()),
+        ..CanisterSettings::default()
+    };
+    world
+        .pic
+        .update_canister_settings(hoard.canister, Some(operator), settings)
+        .unwrap();
+    for bytes in [1_800_000_000_u64, 1_700_000_000] {
+        let () = pocket_ic::update_candid_as(
+            &world.pic,
+            hoard.canister,
+            operator,
+            "reserve_heap",
+            (bytes,),
+        )
+        .unwrap();
+    }
+    live_on(&world, hoard, "trap");
 }
 
 #[test]
