@@ -276,16 +276,18 @@ fn move_records(ward: &Ward, said: &str) {
     ward.is_healed();
 }
 
-/// A counter that no query tells, with a hook that traps and so many custom sections of its own.
-fn mute(sections: usize) -> Vec<u8> {
+/// A counter with a hook that traps, so many custom sections of its own, and maybe a query.
+fn counter(sections: usize, query: &str) -> Vec<u8> {
     let customs: String = (0..sections)
         .map(|n| format!("(@custom \"icp:public c{n}\" \"\")"))
         .collect();
     wat::parse_str(format!(
         r#"(module
             (import "ic0" "msg_reply" (func $reply))
+            (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
             (memory 1)
             (func (export "canister_pre_upgrade") unreachable)
+            {query}
             (func (export "canister_update count")
                 (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
                 (call $reply))
@@ -297,22 +299,30 @@ fn mute(sections: usize) -> Vec<u8> {
 #[test]
 fn what_cannot_be_healed_is_told_beforehand_and_why() {
     const SECTIONS_MAX: usize = 16;
+    const QUERY: &str = r#"(func (export "canister_query tell")
+        (call $append (i32.const 0) (i32.const 4)) (call $reply))"#;
     let world = World::new();
     let rescue = Rescue::install(&world);
-    for (sections, reason) in [
-        (0, "its state cannot be carried into other code"),
+    for (sections, query, reason) in [
+        (0, QUERY, "take the records out with them"),
+        (0, "", "its state cannot be carried into other code"),
         (
             SECTIONS_MAX,
+            QUERY,
+            "cannot live on either, but its own methods tell over the backup",
+        ),
+        (
+            SECTIONS_MAX,
+            "",
             "it cannot be healed; the backup holds its memory byte by byte",
         ),
     ] {
-        let module = mute(sections);
+        let module = counter(sections, query);
         let hoard = Hoard {
             canister: world.install(module.clone(), vec![]),
         };
         rescue.take_control_of(&world, hoard.canister);
-        let told = format!("healing-{sections}");
-        let directory = world.folder.path().join(&told);
+        let directory = world.folder.path().join(hoard.canister.to_text());
         let fixed = crate::file("hoard_fixed");
         let (canister, rescue) = (hoard.canister.to_text(), rescue.canister.to_text());
         let args: [&dyn AsRef<OsStr>; 9] = [

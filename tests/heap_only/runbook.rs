@@ -129,6 +129,8 @@ fn every_command_of_the_runbook_works() {
 
     for (name, hook, build) in [
         ("look", Hook::not_grown, "first"),
+        ("not-to-blame", Hook::works, "first"),
+        ("many-sections", Hook::panics, "first"),
         ("not-grown", Hook::not_grown, "fixed"),
         ("guided", Hook::forbidden, "fixed"),
         ("limits", Hook::forbidden, "fixed"),
@@ -164,6 +166,34 @@ fn every_command_of_the_runbook_works() {
         "worlds that are not set up: {:?}",
         blocks.keys()
     );
+}
+
+#[test]
+fn every_command_in_the_text_is_one_of_those_that_are_run() {
+    let document = document();
+    let run: Vec<String> = blocks(&document).into_values().flatten().collect();
+    let run: Vec<&str> = run.iter().flat_map(|block| block.lines()).collect();
+    // Between backticks in a line of text, a command may leave words out, and names stand for what is put there.
+    let is_said = |line: &str, word: &str| {
+        let named = word.chars().all(|c| c.is_uppercase() || c == '_');
+        word == "…" || named || line.split_whitespace().any(|there| there == word)
+    };
+    let mut found = 0;
+    for text in document
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+    {
+        if !text.starts_with("ic-rescue ") {
+            continue;
+        }
+        found += 1;
+        let said = |line: &&&str| text.split_whitespace().all(|word| is_said(line, word));
+        assert!(
+            run.iter().any(|line| said(&line)),
+            "`{text}` is run nowhere"
+        );
+    }
+    assert!(found > 0, "the text names commands");
 }
 
 #[test]
