@@ -4,6 +4,8 @@
 //! way at points drawn from a seed: half of them when a certain request is on the line, before the server
 //! heard of it or before the client heard the answer, the other half after a random time. After each kill,
 //! what lies there is compared with what is known to be right; the next run must build upon it.
+//!
+//! With a binary of an earlier version at hand (`cargo xtask turns`), every other run of a chain is run by it.
 
 use archive::verify::verify;
 use archive::{Layout, Memory, Shared};
@@ -13,11 +15,11 @@ use serde_bytes::ByteBuf;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tests::World;
-use tests::cli::Cli;
+use tests::cli::{Cli, binary, earlier_binary};
 use tests::known::{Known, image};
 use tests::rescue::Rescue;
 use tests::tap::{Moment, Tap};
@@ -80,14 +82,13 @@ impl Length {
 }
 
 /// Runs the command and ends it at `point`; none if it was killed.
-fn run_until(cli: &Cli, tap: &Tap, point: Option<Point>) -> Option<ExitStatus> {
+fn run_until(mut command: Command, tap: &Tap, point: Option<Point>) -> Option<ExitStatus> {
     tap.hold(match point {
         Some(Point::Request(number, moment)) => Some((number, moment)),
         _ => None,
     });
     let begun = Instant::now();
-    let mut child = cli
-        .command()
+    let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -126,12 +127,22 @@ fn chain<Seen>(
     judge: impl Fn(&Seen, &str),
 ) -> u64 {
     let planned = random.random_range(1..=KILLS_PER_CHAIN_MAX);
+    let (old, mut turn) = (earlier_binary(), random.random());
     let mut kills = 0;
     for _ in 0..=planned {
         let point = (kills < planned).then(|| length.draw(random));
-        let story = format!("seed {SEED}, kill {kills} of {planned} in this chain at {point:?}");
+        // Which of the two begins is drawn as well.
+        let binary = if turn {
+            old.clone().unwrap_or_else(binary)
+        } else {
+            binary()
+        };
+        turn = !turn;
+        let by = binary.display();
+        let story =
+            format!("seed {SEED}, kill {kills} of {planned} in this chain at {point:?}, by {by}");
         let seen = look();
-        let status = run_until(cli, tap, point);
+        let status = run_until(cli.command_of(&binary), tap, point);
         judge(&seen, &story);
         match status {
             None => kills += 1,

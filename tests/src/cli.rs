@@ -2,7 +2,7 @@
 
 use crate::World;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The binary: `IC_RESCUE_BIN`, or the one beside the running test.
@@ -16,6 +16,11 @@ pub fn binary() -> PathBuf {
         .find(|folder| folder.ends_with("debug"))
         .unwrap();
     debug.join("ic-rescue")
+}
+
+/// A binary of an earlier version, to take turns with: `IC_RESCUE_OLD_BIN`, set by `cargo xtask turns`.
+pub fn earlier_binary() -> Option<PathBuf> {
+    std::env::var_os("IC_RESCUE_OLD_BIN").map(PathBuf::from)
 }
 
 /// A command line under construction, with network and identity filled in.
@@ -50,7 +55,12 @@ impl Cli {
 
     /// The command, for scenarios that want to kill it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        self.command_of(&binary())
+    }
+
+    /// The command, run by another binary.
+    pub fn command_of(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
         command.args(&self.args);
         command
     }

@@ -23,6 +23,7 @@ mod tidy;
 mod toolchain;
 mod tools;
 mod transcript;
+mod turns;
 mod wasm;
 
 const USAGE: &str = "\
@@ -30,6 +31,7 @@ cargo xtask <verb>
 
   demo            build everything, break a canister on a local network and rescue it
   test [ARGS…]    run every test of the workspace; ARGS go to `cargo test`
+  turns COMMIT    kills in backup and restore, with the command line of an earlier commit taking turns
   wasm            build the canister modules into target/wasm
   transcript      what the server in POCKET_IC_BIN answers, compared with the local network
   differ [SEED [COUNT]]  random scenarios on the local network and on the server in POCKET_IC_BIN
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match verb.as_deref() {
         Some("demo") => demo::run(),
         Some("test") => test::run(&rest),
+        Some("turns") => turns::run(&rest),
         Some("wasm") => wasm::build_all().map(|modules| wasm::print(&modules)),
         Some("transcript") => transcript::run(),
         Some("differ") => differ::run(&rest),
