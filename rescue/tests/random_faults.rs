@@ -1,5 +1,7 @@
 //! Random steps with random faults: whatever happens, the case says the truth about the patient, and
 //! both `rollback` and `advance` lead out of it.
+//!
+//! The same runs every time; `PROPTEST_RNG_SEED` draws others, `IC_RESCUE_FAULT_RUNS` more of them.
 
 mod simulation;
 
