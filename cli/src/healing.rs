@@ -10,8 +10,10 @@
 //! Nothing else is kept. A step is done because what it should bring about is there: a sealed backup whose roots
 //! are the ones the case recorded, a result whose provenance names that backup, a module that the canister runs.
 
+pub mod answers;
 pub mod look;
 pub mod rehearsal;
+pub mod steps;
 
 use crate::case::{Case, recorded_root};
 use crate::commands::Context;

@@ -22,15 +22,16 @@ use crate::args::{NetworkArgs, canister};
 use crate::error::{CliError, EXIT_FINDINGS};
 use crate::healing::look::Look;
 use crate::healing::rehearsal::Installation;
-use crate::healing::{Goal, Progress, module_hash, shrinks};
-use crate::offline_patient::{PatientArgs, RulesArgs, SurroundingsArgs, beside, engine};
+use crate::healing::steps::{self, Asked};
+use crate::healing::{Goal, Progress, answers, module_hash, shrinks};
+use crate::offline_patient::{PatientArgs, RulesArgs, SurroundingsArgs, beside};
 use crate::output::{Event, Output};
 use backup::{BackupArgs, HeapArg};
 use candid::Principal;
 use clap::Args;
+use offline::Surroundings;
 use offline::rehearse::{Check, Compared};
 use offline::surroundings::CYCLES_DEFAULT;
-use offline::{Interface, Surroundings, call, interface};
 use std::path::PathBuf;
 
 /// Options of `heal`.
@@ -106,7 +107,12 @@ pub async fn execute(
         context,
     };
     let found = healing.look().await?;
-    healing.show(&found);
+    let asked = Asked {
+        look: !args.without_look,
+        checks: args.check.len(),
+        delete_snapshot: args.delete_snapshot,
+    };
+    steps::show(&healing.goal, &found, &asked, output);
     if args.look {
         return healing.look_only(&found).await;
     }
@@ -129,45 +135,6 @@ impl Healing<'_> {
     async fn look(&self) -> Result<Progress, CliError> {
         let rescue = self.context.rescue(self.network, "heal")?;
         self.goal.look(&self.context, rescue).await
-    }
-
-    fn show(&self, found: &Progress) {
-        let (before, after) = (self.goal.before.display(), self.goal.after.display());
-        let restored = found.installed;
-        let begun = found.case.is_some() || found.installed;
-        let look = match self.args.without_look {
-            true => "look beforehand: left out, as asked".to_string(),
-            false => format!(
-                "look whether it can work: download a snapshot of the running canister to {before}, delete it, run pre_upgrade off chain with {}, rehearse the fixed module; end here if that fails",
-                self.goal.rules.words().join(", ")
-            ),
-        };
-        let steps = [
-            (begun, look),
-            (found.before.is_some(), format!("stop the canister, take a snapshot, swap the downloader in (heap kept), back both memories up to {before}")),
-            (found.after.is_some(), format!("run its pre_upgrade off chain, unless the look holds for the backup; the result goes to {after}")),
-            (restored, "rehearse the fixed module over the result, under the rules of the chain; stop here if it fails or a check differs".to_string()),
-            (restored, "swap the uploader in, write the new stable memory, have it hashed on chain and compared".to_string()),
-            (found.installed, format!("install module {} (pre_upgrade skipped), start", hex::encode(self.goal.fixed_hash))),
-            (false, format!("compare {} checks with their answers before", self.args.check.len())),
-            (found.installed && found.case.is_none(), self.close_words().to_string()),
-        ];
-        for (number, (done, text)) in (1..).zip(steps) {
-            let mark = if done { "done" } else { "to do" };
-            self.output.step(format!("{number}. [{mark}] {text}"));
-        }
-        self.output.step(format!(
-            "way back until the case is closed: ic-rescue rollback {}",
-            self.goal.canister
-        ));
-    }
-
-    fn close_words(&self) -> &'static str {
-        if self.args.delete_snapshot {
-            "close the case, delete the snapshot: no way back from there"
-        } else {
-            "close the case; the snapshot stays until it is deleted"
-        }
     }
 
     /// Looks, and ends: 0 if it can work.
@@ -211,7 +178,15 @@ impl Healing<'_> {
         if !self.look().await?.installed {
             self.put_in().await?;
         }
-        if !self.compare(&checks).await? {
+        if !answers::compare(
+            &self.context,
+            self.goal.canister,
+            &self.args.fixed,
+            &checks,
+            self.output,
+        )
+        .await?
+        {
             self.output.warn(format!(
                 "the canister does not answer as before: take it back with `ic-rescue rollback {} \
                  --discard-newer-state`, or close the case if that is as it should be",
@@ -412,40 +387,6 @@ impl Healing<'_> {
         };
         restore::execute(&restore, self.network, self.output).await?;
         Ok(())
-    }
-
-    /// Asks the living canister and compares.
-    async fn compare(&self, checks: &[Compared]) -> Result<bool, CliError> {
-        let fixed = read_file(&self.args.fixed)?;
-        let module = engine()
-            .load_module(&fixed)
-            .map_err(offline::OfflineError::from)?;
-        let carried = Interface::of_module(&module)?;
-        let known = carried.as_ref();
-        let mut equal = true;
-        for compared in checks {
-            let method = &compared.check.method;
-            let argument = interface::encode(known, method, &compared.check.argument)?;
-            let connection = &self.context.connection;
-            let reply = self
-                .context
-                .retry
-                .run(|| connection.query(self.goal.canister, method, argument.clone()))
-                .await?;
-            let found = call::text_of(known, method, &reply)?;
-            let same = compared.before.as_ref() == Ok(&found);
-            equal &= same;
-            let verdict = if same {
-                "answers as before"
-            } else {
-                "answers OTHERWISE"
-            };
-            self.output.step(format!(
-                "on chain, {method}{}: {verdict}",
-                compared.check.argument
-            ));
-        }
-        Ok(equal)
     }
 }
 
