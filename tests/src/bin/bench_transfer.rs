@@ -3,6 +3,7 @@
 //! | way | what it does |
 //! |---|---|
 //! | ceiling | as many raw queries at once as we make, their replies thrown away |
+//! | raw | the same, every reply hashed and written to a file in the plainest way |
 //! | ours | `ic-rescue backup`, from the survey to the last chunk on disk with its checksum verified |
 //! | sequential | queries of 1 MiB one after the other, written to a file |
 //! | icp | `icp canister snapshot download`, the real binary |
@@ -17,8 +18,10 @@
 
 use candid::Principal;
 use ic_agent::Agent;
+use sha2::Digest;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +40,13 @@ const LANES: usize = 12;
 const READ_LEN_BYTES: u64 = 2 * MIB_BYTES;
 /// Share of the ceiling that is promised.
 const SHARE_MIN: f64 = 0.85;
+/// What the raw queries do with their replies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replies {
+    ThrownAway,
+    HashedAndWritten,
+}
+
 /// Latencies added to every reply, in milliseconds.
 const LATENCIES_MS: [u64; 2] = [0, 100];
 
@@ -82,9 +92,10 @@ impl Bench<'_> {
             0 => self.world.url(),
             _ => delay.url().to_string(),
         };
-        let [mut ceiling, mut ours, mut command] = [const { Vec::new() }; 3];
+        let [mut ceiling, mut plain, mut ours, mut command] = [const { Vec::new() }; 4];
         for round in 0..rounds {
-            ceiling.push(self.ceiling(&url));
+            ceiling.push(self.raw(&url, Replies::ThrownAway));
+            plain.push(self.raw(&url, Replies::HashedAndWritten));
             let (transfer, whole) = self.backup(&url, &format!("{latency_ms}-{round}"));
             ours.push(transfer);
             command.push(whole);
@@ -95,15 +106,18 @@ impl Bench<'_> {
         let tell = |name: &str, time: Duration| println!("  {name:<44}{:>6.2}", share(time));
         let ours = median(ours);
         tell("ours, checksums verified", ours);
+        tell("raw queries, hashed and written plainly", median(plain));
         tell("ours, the whole command", median(command));
         tell("sequential queries of 1 MiB", self.sequential(&url));
         tell("icp canister snapshot download", self.icp(&url, latency_ms));
         share(ours) >= SHARE_MIN
     }
 
-    /// As many raw queries at once as we make; their replies are thrown away.
-    fn ceiling(&self, url: &str) -> Duration {
-        self.runtime.block_on(async {
+    /// As many raw queries at once as we make.
+    fn raw(&self, url: &str, replies: Replies) -> Duration {
+        let path = self.world.folder.path().join("raw");
+        let file = Arc::new(fs::File::create(&path).unwrap());
+        let time = self.runtime.block_on(async {
             let agent = self.agent(url).await;
             let mut signed = Vec::new();
             for offset in (0..self.size_bytes).step_by(READ_LEN_BYTES as usize) {
@@ -118,15 +132,28 @@ impl Bench<'_> {
             let begun = Instant::now();
             let lane = || {
                 let (client, next, signed) = (client.clone(), next.clone(), signed.clone());
-                let url = url.clone();
+                let (url, file) = (url.clone(), file.clone());
                 async move {
                     let mut bytes = 0;
-                    while let Some(body) = signed.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(body) = signed.get(number) else {
+                            break;
+                        };
+                        let mut kept = Vec::new();
                         let query = client.post(&url).body(body.clone());
                         let query = query.header("content-type", "application/cbor");
                         let mut reply = query.send().await.unwrap();
                         while let Some(part) = reply.chunk().await.unwrap() {
                             bytes += part.len() as u64;
+                            if replies == Replies::HashedAndWritten {
+                                kept.extend_from_slice(&part);
+                            }
+                        }
+                        if replies == Replies::HashedAndWritten {
+                            std::hint::black_box(sha2::Sha256::digest(&kept));
+                            let offset = number as u64 * READ_LEN_BYTES;
+                            file.write_all_at(&kept, offset).unwrap();
                         }
                     }
                     bytes
@@ -139,7 +166,9 @@ impl Bench<'_> {
             }
             assert!(bytes > self.size_bytes, "{bytes} bytes of replies");
             begun.elapsed()
-        })
+        });
+        fs::remove_file(path).unwrap();
+        time
     }
 
     /// Our download: from the survey of the directory to the last chunk, and the command from beginning to end.
