@@ -20,6 +20,7 @@ mod hot_patch;
 mod install_repetition;
 mod instructions_and_cycles;
 mod kept_heap;
+mod management_calls;
 mod open_calls;
 mod queries_discard;
 mod size_limits;

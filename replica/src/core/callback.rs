@@ -186,7 +186,7 @@ fn put(
     state: engine::ExecutionState,
     effects: &Effects,
 ) {
-    canister.version += 1;
     commit(canister, state, effects);
     apply_effects(canister, subnet, Some(context), effects);
+    canister.version += 1;
 }

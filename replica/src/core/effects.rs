@@ -2,18 +2,18 @@
 
 use engine::{CallPrepayment, Effects};
 
-use super::api::RejectCode;
 use super::canister::Canister;
 use super::contexts::Callback;
 use super::limits::CERTIFIED_DATA_MAX_BYTES;
 use super::management::routing::{Route, route_request};
-use super::message::{ContextId, Output, Payload, Request, Response};
+use super::message::{ContextId, Output, Request, Response};
 use super::network::SubnetContext;
 use super::queues::Source;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
-/// Applies the effects of a message of the call context `context`, answers left aside.
+/// Applies the effects of a message of the call context `context`, answers left aside. The canister's version is still
+/// the one of before the message: so management calls are made.
 pub fn apply_effects(
     canister: &mut Canister,
     subnet: &SubnetContext,
@@ -63,8 +63,7 @@ pub fn apply_effects(
         };
         match route {
             Route::To(_) => canister.outputs.push_back(Output::Request(request)),
-            Route::Reject(message) => {
-                let payload = Payload::reject(RejectCode::DestinationInvalid, message);
+            Route::Reject(payload) => {
                 let response = Response::to(&request, payload, request.cycles);
                 canister.inputs.push(
                     Source::Local,

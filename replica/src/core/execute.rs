@@ -314,13 +314,13 @@ impl RunCall {
             .open(call.origin(), call.cycles(), opened_at_ns);
         let result = match outcome.result {
             Ok(effects) => {
-                canister.version += 1;
                 if mode == Mode::Query {
                     apply_cycles(canister, Some(context), &effects);
                 } else {
                     commit(canister, outcome.state, &effects);
                     apply_effects(canister, subnet, Some(context), &effects);
                 }
+                canister.version += 1;
                 Ok(effects.response)
             }
             Err(failure) => Err(failure),

@@ -95,6 +95,16 @@ impl UserError {
         )
     }
 
+    /// A canister that tells another version than its own.
+    pub fn other_sender_version(told: u64, actual: u64) -> Self {
+        error(
+            ErrorCode::CanisterContractViolation,
+            format!(
+                "Management canister call payload includes sender canister version {told} that does not match the actual sender canister version {actual}."
+            ),
+        )
+    }
+
     /// A management method that exists, but not in this stand-in.
     pub fn unsupported(method: &str) -> Self {
         error(

@@ -27,11 +27,7 @@ pub fn create_canister(state: &mut SubnetState, subnet: &SubnetContext, call: &C
         return Handled::Answer(Err(error), 0);
     }
     let fee = subnet.prices.creation();
-    // A call without any argument means all defaults. Any argument decodes as none, so this comes second.
-    let args = decode::<CreateCanisterArgs>(call.arg())
-        .or_else(|_| decode_nothing(call.arg()).map(|()| CreateCanisterArgs::default()))
-        .map_err(|_| UserError::invalid_payload("Payload deserialization error."));
-    let result = args.and_then(|args| {
+    let result = decode_args(call.arg()).and_then(|args| {
         check_settings(args.settings.as_ref())?;
         if sent < fee {
             return Err(UserError::create_out_of_cycles(sent, fee));
@@ -53,6 +49,17 @@ pub fn create_canister(state: &mut SubnetState, subnet: &SubnetContext, call: &C
         Ok(id) => Handled::Answer(Ok(encode(&CanisterIdRecord { canister_id: id })), 0),
         Err(error) => Handled::Answer(Err(error), sent),
     }
+}
+
+/// The argument of `create_canister`. None at all means all defaults. Any argument decodes as none, so that comes
+/// second.
+///
+/// # Errors
+/// Bytes that are neither.
+pub fn decode_args(arg: &[u8]) -> Result<CreateCanisterArgs, UserError> {
+    decode::<CreateCanisterArgs>(arg)
+        .or_else(|_| decode_nothing(arg).map(|()| CreateCanisterArgs::default()))
+        .map_err(|_| UserError::invalid_payload("Payload deserialization error."))
 }
 
 /// `provisional_create_canister_with_cycles`

@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod method;
 pub mod queries;
 pub mod routing;
+mod sender_version;
 pub mod settings;
 pub mod snapshot_load;
 pub mod snapshot_transfer;

@@ -6,7 +6,10 @@ use serde::Deserialize;
 
 use super::decode::decode;
 use super::method::MethodName;
+use super::sender_version;
+use crate::core::api::RejectCode;
 use crate::core::canister::Canister;
+use crate::core::message::Payload;
 use crate::core::network::SubnetContext;
 
 /// Where a request goes.
@@ -14,8 +17,8 @@ use crate::core::network::SubnetContext;
 pub enum Route {
     /// To this canister or subnet.
     To(Principal),
-    /// Nowhere, for this reason.
-    Reject(String),
+    /// Nowhere: this is the answer.
+    Reject(Payload),
 }
 
 #[derive(CandidType, Deserialize)]
@@ -37,7 +40,7 @@ pub fn effective_canister(method: MethodName, arg: &[u8]) -> Option<Principal> {
     }
 }
 
-/// Routes a request of a canister.
+/// Routes a request of a canister, which has the version of before the message that makes the request.
 pub fn route_request(
     canister: &Canister,
     subnet: &SubnetContext,
@@ -46,12 +49,16 @@ pub fn route_request(
     arg: &[u8],
 ) -> Route {
     debug_assert_eq!(subnet.route(&canister.id), Some(subnet.id));
+    let is_subnet = subnet.subnets().contains(callee);
+    if is_subnet || *callee == Principal::management_canister() {
+        if let Err(error) = sender_version::check(canister.version, method, arg) {
+            return Route::Reject(Payload::from(&error));
+        }
+    }
     if *callee != Principal::management_canister() {
         // A subnet may be called by its id from the NNS only; everything else is a canister.
-        if subnet.subnets().contains(callee) && !subnet.is_nns {
-            return Route::Reject(format!(
-                "Unable to route management canister request {method}: AlreadyResolved({callee})"
-            ));
+        if is_subnet && !subnet.is_nns {
+            return unroutable(method, format_args!("AlreadyResolved({callee})"));
         }
         return Route::To(*callee);
     }
@@ -68,12 +75,6 @@ pub fn route_request(
     if has_no_canister {
         return Route::To(subnet.id);
     }
-    let reject = |reason: String| {
-        Route::Reject(format!(
-            "Unable to route management canister request {}: {reason}",
-            method.name()
-        ))
-    };
     let decoded = match method {
         MethodName::InstallChunkedCode => {
             decode::<TargetRecord>(arg).map(|record| record.target_canister)
@@ -81,18 +82,28 @@ pub fn route_request(
         _ => decode::<CanisterIdRecord>(arg).map(|record| record.canister_id),
     };
     match decoded {
-        Err(error) => reject(format!(
-            "UserError(UserError {{ code: {:?}, description: {:?} }})",
-            error.code, error.description
-        )),
+        Err(error) => unroutable(
+            method.name(),
+            format_args!(
+                "UserError(UserError {{ code: {:?}, description: {:?} }})",
+                error.code, error.description
+            ),
+        ),
         Ok(canister) => match subnet.route(&canister) {
             Some(destination) => Route::To(destination),
-            None => reject(format!(
-                "SubnetNotFound({canister}, {:?})",
-                DebugName(method)
-            )),
+            None => unroutable(
+                method.name(),
+                format_args!("SubnetNotFound({canister}, {:?})", DebugName(method)),
+            ),
         },
     }
+}
+
+fn unroutable(method: &str, reason: std::fmt::Arguments<'_>) -> Route {
+    Route::Reject(Payload::reject(
+        RejectCode::DestinationInvalid,
+        format!("Unable to route management canister request {method}: {reason}"),
+    ))
 }
 
 /// A method's name as the Internet Computer's debug output has it: in camel case.
