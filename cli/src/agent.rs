@@ -2,21 +2,24 @@
 //!
 //! Replies are verified as the library does by default: node signatures of queries, certificates of
 //! updates. The one exception is [`Connection::fetch`], for chunks whose digests are certified. Nothing here
-//! repeats a call; see `transfer::retry`.
+//! repeats a call; see `transfer::retry`. A request is repeated where the server says it is overloaded.
 
 mod buffers;
 mod bulk;
+mod overload;
 
 use crate::calls::CertifiedCall;
 use crate::error::{CallError, CallErrorKind, CliError};
 use crate::limits::{QUERY_TIMEOUT, RESPONSE_MAX_BYTES, UPDATE_TIMEOUT};
 use crate::network::{Network, RootKey};
+use crate::transfer::retry::Retry;
 use buffers::Buffers;
 use bytes::Bytes;
 use candid::Principal;
 use ic_agent::agent::RejectCode;
 use ic_agent::hash_tree::LookupResult;
 use ic_agent::{Agent, AgentError, Certificate, Identity};
+use overload::Overload;
 use serde_bytes::ByteBuf;
 use std::future::Future;
 use std::sync::Arc;
@@ -35,7 +38,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Sets the agent up, and asks for the root key if the network is on this machine.
+    /// Sets the agent up, and asks for the root key if the network is on this machine. What is repeated because the
+    /// server is overloaded is noted in `retry`.
     ///
     /// # Errors
     /// [`CliError::Connect`].
@@ -43,13 +47,20 @@ impl Connection {
         network: Network,
         identity: Arc<dyn Identity>,
         workers: usize,
+        retry: Arc<Retry>,
     ) -> Result<Self, CliError> {
         let connect_error = |error: AgentError| CliError::Connect {
             url: network.url.clone(),
             reason: error.to_string(),
         };
+        let client = reqwest::Client::new();
+        let service = Overload {
+            client: client.clone(),
+            retry,
+        };
         let agent = Agent::builder()
             .with_url(&network.url)
+            .with_arc_http_middleware(Arc::new(service))
             .with_arc_identity(identity)
             .with_max_response_body_size(RESPONSE_MAX_BYTES)
             .with_max_concurrent_requests(workers.max(2))
@@ -63,7 +74,7 @@ impl Connection {
         }
         Ok(Self {
             agent,
-            client: reqwest::Client::new(),
+            client,
             buffers: Arc::default(),
             network,
         })

@@ -158,6 +158,27 @@ impl Case {
         })
     }
 
+    /// Takes a step of the case itself. If a call had to be repeated, and the repetition found the step taken, the lost
+    /// reply was to the call that took it: how the case stands is then looked up.
+    ///
+    /// # Errors
+    /// As [`Case::step`].
+    pub async fn take<A>(&self, method: &str, args: A) -> Result<CaseView, CliError>
+    where
+        A: ArgumentEncoder + Clone,
+    {
+        let repeated_before = self.rescue.retry().repeated();
+        match self.step(method, args).await {
+            Err(CliError::Refused { refusal, .. })
+                if matches!(*refusal, Refusal::NotNow { .. })
+                    && self.rescue.retry().repeated() > repeated_before =>
+            {
+                self.view().await
+            }
+            other => other,
+        }
+    }
+
     /// Waits before the same is asked again; tells why once in a while.
     async fn wait(&self, poll: u32, why: &str) {
         if let Some(output) = &self.output {
@@ -180,7 +201,7 @@ impl Case {
             if is_recorded && holds_pair(&view) {
                 // A restore was interrupted between two swaps: the plan has nothing more to do, but may go on.
                 output.step(describe(&Operation::Start));
-                let _: CaseView = self.step(methods::START, (self.number,)).await?;
+                let _: CaseView = self.take(methods::START, (self.number,)).await?;
                 continue;
             }
             let leads_there = matches!(
@@ -267,7 +288,7 @@ impl Case {
                 .any(|m| m.memory == rescue_api::Memory::Stable && m.wiped);
             let Phase::Holding { module, run } = view.phase else {
                 if view.next == Some(Operation::Settle) {
-                    let _: CaseView = self.step(methods::SETTLE, (self.number,)).await?;
+                    let _: CaseView = self.take(methods::SETTLE, (self.number,)).await?;
                     continue;
                 }
                 return Err(self.waits(&view));
@@ -277,11 +298,11 @@ impl Case {
                 (true, Run::Running) => return Ok(view),
                 (true, Run::Stopped | Run::Stopping) => {
                     output.step(describe(&Operation::Start));
-                    let _: CaseView = self.step(methods::START, (self.number,)).await?;
+                    let _: CaseView = self.take(methods::START, (self.number,)).await?;
                 }
                 (false, Run::Running | Run::Stopping) => {
                     output.step(describe(&Operation::Stop));
-                    let _: CaseView = self.step(methods::STOP, (self.number,)).await?;
+                    let _: CaseView = self.take(methods::STOP, (self.number,)).await?;
                 }
                 (false, Run::Stopped) => {
                     let memories = if wipe {
@@ -299,7 +320,7 @@ impl Case {
                         memories,
                         while_stopping: false,
                     };
-                    let _: CaseView = self.step(methods::SWAP_IN, (args,)).await?;
+                    let _: CaseView = self.take(methods::SWAP_IN, (args,)).await?;
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use wire::limits::{
     CHUNK_LEN_BYTES, GIB_BYTES, HASH_CHUNKS_PER_CALL_MAX, HASH_INSTRUCTIONS_PER_BYTE_MAX,
+    HASH_LANES,
 };
 
 /// Nodes that the constants are published for.
@@ -65,13 +66,14 @@ impl Costs {
         self.scaled(per_gib(STORAGE_GIB_SECOND_CYCLES * 86_400, bytes))
     }
 
-    /// Hashing so many bytes by replicated execution.
+    /// Hashing one memory of so many bytes by replicated execution.
     pub fn checksum(self, bytes: u64) -> u128 {
         let calls = bytes
             .div_ceil(CHUNK_LEN_BYTES * HASH_CHUNKS_PER_CALL_MAX)
             .max(1);
-        let instructions = u128::from(bytes) * u128::from(HASH_INSTRUCTIONS_PER_BYTE_MAX);
-        self.scaled(u128::from(calls) * UPDATE_CYCLES + instructions * INSTRUCTION_CYCLES)
+        let instructions = u128::from(hash_instructions(bytes));
+        let fixed = u128::from(calls) * (UPDATE_CYCLES + INGRESS_CYCLES);
+        self.scaled(fixed + instructions * INSTRUCTION_CYCLES)
     }
 
     /// Writing so many bytes, uncompressed.
@@ -82,6 +84,15 @@ impl Costs {
         let per_byte = INGRESS_BYTE_CYCLES + 3 * INSTRUCTION_CYCLES;
         self.scaled(fixed + u128::from(bytes) * per_byte)
     }
+}
+
+/// Instructions that the pair spends at most on hashing one memory. Four chunks are hashed side by side; a group of
+/// fewer, and a last chunk that is cut short, take as long as four of their length.
+fn hash_instructions(bytes: u64) -> u64 {
+    let groups = (bytes / CHUNK_LEN_BYTES).div_ceil(HASH_LANES);
+    let cut_short_bytes = bytes % CHUNK_LEN_BYTES;
+    let hashed_bytes = HASH_LANES * (groups * CHUNK_LEN_BYTES + cut_short_bytes);
+    hashed_bytes * HASH_INSTRUCTIONS_PER_BYTE_MAX
 }
 
 fn per_gib(cycles: u128, bytes: u64) -> u128 {
@@ -107,6 +118,64 @@ pub fn human_cycles(cycles: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pair::{Role, module};
+    use candid::{Encode, Principal};
+    use engine::{
+        Engine, EngineConfig, Entry, Env, ExecutionState, Heap, HeapHandling, Limits, StableMemory,
+    };
+    use wire::limits::PAGE_LEN_BYTES;
+
+    /// Instructions that the engine counts for hashing a memory of so many pages without a pattern, by as many
+    /// calls as that takes.
+    fn counted(engine: &Engine, method: &str, pages: u64) -> u64 {
+        let downloader = module(Role::Downloader, None, 0)
+            .expect("the pair is embedded in builds that are tested: run `cargo xtask wasm` first");
+        let bytes: Vec<u8> = (0..pages * PAGE_LEN_BYTES / 8)
+            .flat_map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+            .collect();
+        let (mut heap, mut stable) = (
+            Heap::zeroed(pages).unwrap(),
+            StableMemory::zeroed(pages).unwrap(),
+        );
+        heap.write(0, &bytes).unwrap();
+        stable.write(0, &bytes).unwrap();
+        let loaded = engine.load_module(&downloader).unwrap();
+        let mut state = ExecutionState::fresh(loaded.clone());
+        (state.heap, state.stable) = (heap, stable);
+        let state = state.with_module(loaded, HeapHandling::Keep);
+        let controller = Principal::self_authenticating([7; 32]);
+        let mut env = Env::new(Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 1, 1, 1]));
+        (env.controllers, env.caller, env.replicated) = (vec![controller], controller, true);
+        let chunks = (bytes.len() as u64).div_ceil(CHUNK_LEN_BYTES);
+        let mut counted = 0;
+        for first in (0..chunks).step_by(HASH_CHUNKS_PER_CALL_MAX as usize) {
+            let count = HASH_CHUNKS_PER_CALL_MAX.min(chunks - first);
+            let entry = Entry::Query {
+                method: method.to_string(),
+                arg: Encode!(&(first * CHUNK_LEN_BYTES), &CHUNK_LEN_BYTES, &count).unwrap(),
+            };
+            let outcome = engine.execute(&state, &entry, &env, &Limits::replicated_query());
+            outcome.result.unwrap();
+            counted += outcome.instructions_used;
+        }
+        counted
+    }
+
+    #[test]
+    fn hashing_costs_what_the_engine_counts_and_little_less_than_estimated() {
+        let engine = Engine::new(EngineConfig::default());
+        // In pages: less than a chunk, one to five chunks, with a last one cut short, and more than one call.
+        for pages in [1, 15, 16, 17, 32, 47, 48, 64, 80, 65 * 16 + 3] {
+            let estimated = hash_instructions(pages * PAGE_LEN_BYTES);
+            for method in ["stable_sha256", "heap_sha256"] {
+                let counted = counted(&engine, method, pages);
+                assert!(
+                    counted <= estimated && estimated * 4 <= counted * 5,
+                    "{method} of {pages} pages: {counted} counted, {estimated} estimated"
+                );
+            }
+        }
+    }
 
     #[test]
     fn one_gib_costs_what_the_published_constants_say() {

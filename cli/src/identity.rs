@@ -1,7 +1,12 @@
-//! Identities from PEM files: Ed25519, secp256k1 and P-256, in PKCS#8 or SEC1 form, encrypted ones too.
+//! Identities from PEM files: Ed25519, secp256k1 and P-256, in PKCS#8 or SEC1 form, encrypted ones too, also in the way
+//! of dfx.
 //!
 //! Key material stays in here: errors name the file and what is wrong with it, never its content. Passwords come
 //! from a file or from the terminal, never from the command line, and are wiped after use.
+
+mod dfx;
+
+pub use dfx::ENCRYPTED_FILE as DFX_ENCRYPTED_FILE;
 
 use crate::error::CliError;
 use crate::project;
@@ -34,11 +39,15 @@ pub fn load(name: &Path, password_file: Option<&Path>) -> Result<Arc<dyn Identit
         return Ok(Arc::new(AnonymousIdentity));
     }
     let path = find(name)?;
-    let text = std::fs::read(&path).map_err(|source| CliError::ReadIdentity {
-        path: path.clone(),
-        source,
-    })?;
-    let text = Zeroizing::new(text);
+    let text = if dfx::is_encrypted(&path) {
+        dfx::read(&path, password_file)?
+    } else {
+        let text = std::fs::read(&path).map_err(|source| CliError::ReadIdentity {
+            path: path.clone(),
+            source,
+        })?;
+        Zeroizing::new(text)
+    };
     let bad = |reason: &'static str| CliError::BadIdentity {
         path: path.clone(),
         reason,

@@ -25,6 +25,7 @@ pub mod cost;
 pub mod error;
 pub mod evidence;
 pub mod healing;
+pub mod hooks;
 pub mod identity;
 pub mod limits;
 pub mod management;

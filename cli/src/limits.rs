@@ -24,6 +24,8 @@ pub const ATTEMPTS_MAX: u32 = 8;
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// Longest wait between two attempts.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// Attempts at one request of a server that says it is overloaded, with the first wait between them.
+pub const OVERLOADED_ATTEMPTS_MAX: u32 = 7;
 /// Times that a chunk may arrive with wrong bytes before its fetching is given up.
 pub const WRONG_REPLIES_MAX: u32 = 6;
 

@@ -6,7 +6,7 @@ pub mod changes;
 
 use crate::agent::Connection;
 use crate::case::{RATE_LIMITED, is_rate_limited, tell_wait};
-use crate::error::CliError;
+use crate::error::{CallError, CallErrorKind, CliError};
 use crate::limits::{CASE_POLL, CASE_POLLS_MAX, MODULE_MAX_BYTES};
 use crate::output::Output;
 use crate::rescue::encode;
@@ -323,11 +323,23 @@ impl<'a> Management<'a> {
 
     pub(crate) async fn order<A: CandidType>(&self, method: &str, args: A) -> Result<(), CliError> {
         let arg = encode((args,));
+        let call = || async {
+            let answer = self.connection.manage(self.canister, method, arg.clone());
+            answer
+                .await
+                .map_err(|error| match is_rate_limited(&error.message) {
+                    // It passes, but not within the pauses between attempts: waited for, and told, below.
+                    true => CallError {
+                        kind: CallErrorKind::Rejected,
+                        ..error
+                    },
+                    false => error,
+                })
+        };
         for poll in 0..CASE_POLLS_MAX {
-            let call = || self.connection.manage(self.canister, method, arg.clone());
             match self.retry.run(call).await {
                 Ok(_) => return Ok(()),
-                Err(CliError::Unreachable { error, .. }) if is_rate_limited(&error.message) => {
+                Err(CliError::Rejected(error)) if is_rate_limited(&error.message) => {
                     if let Some(output) = self.output {
                         tell_wait(output, poll, RATE_LIMITED);
                     }

@@ -3,7 +3,7 @@
 //!
 //! | what | dfx | icp |
 //! |---|---|---|
-//! | identity NAME | `~/.config/dfx/identity/NAME/identity.pem` | `$ICP_HOME` or `~/.local/share/icp-cli`, then `identity/keys/NAME.pem` |
+//! | identity NAME | `~/.config/dfx/identity/NAME/`, there `identity.pem` or `identity.pem.encrypted` | `$ICP_HOME` or `~/.local/share/icp-cli`, then `identity/keys/NAME.pem` |
 //! | default identity | `~/.config/dfx/identity.json`: `{"default": NAME}` | `identity/identity_defaults.json` there: `{"default": NAME}` |
 //! | canister NAME on ic | `canister_ids.json`: `{NAME: {"ic": id}}` | `.icp/data/mappings/ic.ids.json`: `{NAME: id}` |
 //! | canister NAME, local | `.dfx/local/canister_ids.json`: `{NAME: {"local": id}}` | `.icp/cache/mappings/local.ids.json`: `{NAME: id}` |
@@ -11,6 +11,7 @@
 //! Project files are looked for in the current folder and those above it.
 
 use crate::error::CliError;
+use crate::identity::DFX_ENCRYPTED_FILE;
 use crate::network::{Network, RootKey};
 use candid::Principal;
 use serde_json::Value;
@@ -37,9 +38,9 @@ impl Homes {
         }
     }
 
-    fn dfx_identity(&self, name: &str) -> Option<PathBuf> {
-        let dfx = self.dfx.as_ref()?;
-        Some(dfx.join("identity").join(name).join("identity.pem"))
+    fn dfx_identity(&self, name: &str) -> [Option<PathBuf>; 2] {
+        let folder = self.dfx.as_ref().map(|dfx| dfx.join("identity").join(name));
+        ["identity.pem", DFX_ENCRYPTED_FILE].map(|file| Some(folder.as_ref()?.join(file)))
     }
 
     fn icp_identity(&self, name: &str) -> Option<PathBuf> {
@@ -51,10 +52,8 @@ impl Homes {
 /// The files that may hold the identity `name`, in the order in which they are tried.
 pub fn identity_files(name: &str, variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     let homes = Homes::of(variable);
-    [homes.dfx_identity(name), homes.icp_identity(name)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let dfx = homes.dfx_identity(name).into_iter();
+    dfx.chain([homes.icp_identity(name)]).flatten().collect()
 }
 
 /// The identities that the tools use if nothing is said and that are kept as files: in words, and the file.
@@ -66,7 +65,8 @@ pub fn default_identities(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<(St
         (name != ANONYMOUS).then_some(name)
     };
     let dfx = named(homes.dfx.as_ref().map(|dfx| dfx.join("identity.json"))).and_then(|name| {
-        let file = homes.dfx_identity(&name)?;
+        let mut files = homes.dfx_identity(&name).into_iter().flatten();
+        let file = files.find(|file| file.exists())?;
         Some((format!("`{name}` of dfx"), file))
     });
     let defaults = homes
@@ -258,6 +258,7 @@ mod tests {
             files,
             [
                 "/home/me/.config/dfx/identity/me/identity.pem",
+                "/home/me/.config/dfx/identity/me/identity.pem.encrypted",
                 "/home/me/.local/share/icp-cli/identity/keys/me.pem"
             ]
             .map(PathBuf::from)

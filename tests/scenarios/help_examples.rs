@@ -91,6 +91,9 @@ fn the_examples_in_the_help_rescue_a_canister() {
     let rescue = Rescue::install(&world);
     rescue.take_control_of(&world, ledger.canister);
     let desk = Desk::new(&world, ledger.canister, rescue, &LEDGER_FILES);
+    world
+        .upgrade(ledger.canister, wasms::load("patients/ledger_fixed"))
+        .unwrap_err();
 
     hold(&desk, "diagnose");
     hold(&desk, "plan");

@@ -85,6 +85,10 @@ fn ic_rescue_restores_what_icp_downloaded() {
         told.contains("hashed on chain"),
         "memories are proven: {told}"
     );
+    assert!(
+        told.contains("--although-unattested"),
+        "it says what the installation needs: {told}"
+    );
     // The case recorded the empty ledger; what is there now was proven by calls of the program's own.
     let fixed = wasms::folder().join("patients/ledger_fixed.wasm");
     Cli::new(

@@ -9,6 +9,7 @@ mod bad_network;
 mod bricked_patients;
 mod compressed_restore;
 mod damaged_backups;
+mod direct_interrupted;
 mod ended_otherwise;
 mod faulty_server;
 mod full_heaps;

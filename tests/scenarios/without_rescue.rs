@@ -181,6 +181,37 @@ fn a_direct_rescue_is_certified_and_written_back() {
     assert_eq!(ward.ledger.record(&ward.world), ward.record);
 }
 
+/// A canister whose hook works for 60 billion instructions, and then traps.
+const HARD_WORKING: &str = r#"(module
+  (memory 16)
+  (func (export "canister_pre_upgrade") (local $left i32)
+    (local.set $left (i32.const 60000))
+    (loop $again
+      (memory.fill (i32.const 0) (i32.const 7) (i32.const 1000000))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $again (local.get $left)))
+    (unreachable)))"#;
+/// Time between two rounds, in milliseconds: 30 rounds work the hook's instructions off.
+const ROUND_MS: u64 = 700;
+
+#[test]
+fn a_canister_that_may_not_be_installed_yet_is_waited_for() {
+    let world = World::new();
+    let module = wat::parse_str(HARD_WORKING).unwrap();
+    let arg = candid::encode_args(()).unwrap();
+    let canister = world.install(module.clone(), arg);
+    world.upgrade(canister, module).unwrap_err();
+    world.slow_down(ROUND_MS);
+    let directory = world.folder.path().join("backup");
+    let id = canister.to_text();
+    let told = Cli::new(&world, &[&"backup", &id, &"--direct", &"-o", &directory]).succeed();
+    assert!(
+        told.contains("waiting (0 s of at most 300 s): the Internet Computer limits installations"),
+        "{told}"
+    );
+    Cli::offline(&[&"verify", &directory]).succeed();
+}
+
 #[test]
 fn a_forged_backup_that_is_consistent_in_itself_is_not_certified() {
     let world = World::new();

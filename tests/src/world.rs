@@ -81,6 +81,22 @@ impl World {
         )
     }
 
+    /// Lets at least so many milliseconds pass from round to round.
+    pub fn slow_down(&self, round_ms: u64) {
+        self.pic.stop_progress();
+        let order = serde_json::json!({"artificial_delay_ms": round_ms}).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let order = reqwest::Client::new()
+            .post(format!("{}auto_progress", self.url()))
+            .header("content-type", "application/json")
+            .body(order);
+        let answer = runtime.block_on(order.send()).unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     /// A new canister of the operator on the application subnet.
     pub fn create_canister(&self) -> Principal {
         let subnet = self.pic.topology().get_app_subnets()[0];

@@ -1,22 +1,35 @@
 //! `diagnose`: is the canister bricked, and which way out fits? Changes nothing.
 
 use super::Context;
+use super::plan::Estimate;
+use super::read_file;
 use crate::args::{NetworkArgs, canister};
+use crate::cost::REFERENCE_NODES;
 use crate::error::CliError;
+use crate::hooks::{Hooks, last_trap};
 use crate::management::{Management, Status};
+use crate::modules::Module;
 use crate::output::{Event, Output, human_bytes};
 use candid::{Nat, Principal};
 use clap::Args;
 use ic_management_canister_types::CanisterStatusType;
+use std::path::PathBuf;
 
 /// Options of `diagnose`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue diagnose bkyz2-fmaaa-aaaaa-qaaaq-cai --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem"
+    after_help = "Example:\n  ic-rescue diagnose bkyz2-fmaaa-aaaaa-qaaaq-cai --rescue bd3sg-teaaa-aaaaa-qaaba-cai --identity me.pem\n  ic-rescue diagnose bkyz2-fmaaa-aaaaa-qaaaq-cai --module deployed.wasm --identity me.pem"
 )]
 pub struct DiagnoseArgs {
     /// The canister.
     pub canister: String,
+    /// The module that is deployed, plain or gzipped, to tell its upgrade hooks. Without it: the one in the newest
+    /// snapshot, if it is the same.
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+    /// Nodes of the canister's subnet, for what a rescue costs.
+    #[arg(long, default_value_t = REFERENCE_NODES, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub nodes: u32,
 }
 
 /// Last log lines that are shown.
@@ -32,6 +45,10 @@ pub async fn execute(
     output: &Output,
 ) -> Result<u8, CliError> {
     let canister = canister(&args.canister, network)?;
+    let given = match &args.module {
+        Some(path) => Some(Module::new(path, read_file(path)?)?),
+        None => None,
+    };
     let context = Context::open(network, "diagnose").await?;
     let caller = context.connection.caller()?;
     let hash = context
@@ -41,7 +58,7 @@ pub async fn execute(
     fact(
         output,
         "module hash",
-        hash.map_or("no module".into(), hex::encode),
+        hash.as_ref().map_or("no module".into(), hex::encode),
     );
     let marker = context
         .retry
@@ -66,6 +83,7 @@ pub async fn execute(
     let status = match management.status().await {
         Ok(status) => status,
         Err(CliError::Rejected(error)) => {
+            tell_hooks(hash.as_deref(), given.as_ref(), None, output).await?;
             fact(output, "status", format!("not told: {}", error.message));
             output.warn(format!(
                 "{caller} is not a controller of {canister}: nothing can be done with this identity"
@@ -74,12 +92,30 @@ pub async fn execute(
         }
         Err(error) => return Err(error),
     };
+    tell_hooks(hash.as_deref(), given.as_ref(), Some(&management), output).await?;
     tell_status(&status, output);
     tell_logs(&management, output).await;
     let snapshots = management.snapshots().await?.len();
     fact(output, "snapshots", format!("{snapshots} of at most 10"));
     advise(&status, network, caller, output)?;
+    let estimate = Estimate::new(&status, false, args.nodes);
+    fact(output, "cost", estimate.to_string());
+    estimate.warn_if_short(&status, output);
+    output.step(
+        "whether an upgrade traps cannot be told without trying one; a failed upgrade changes nothing",
+    );
     Ok(0)
+}
+
+async fn tell_hooks(
+    deployed: Option<&[u8]>,
+    given: Option<&Module>,
+    management: Option<&Management<'_>>,
+    output: &Output,
+) -> Result<(), CliError> {
+    let hooks = Hooks::find(deployed, given, management).await?;
+    fact(output, "upgrade hooks", hooks.to_string());
+    Ok(())
 }
 
 fn tell_status(status: &Status, output: &Output) {
@@ -123,6 +159,9 @@ async fn tell_logs(management: &Management<'_>, output: &Output) {
             for line in lines.iter().rev().take(LOG_LINES_MAX).rev() {
                 fact(output, "log", line.clone());
             }
+            if let Some(trap) = last_trap(&lines) {
+                fact(output, "last trap", trap.to_string());
+            }
         }
         Err(error) => fact(output, "log", format!("not told: {error}")),
     }
@@ -152,9 +191,6 @@ fn advise(
         None => "none: this identity is not a controller".to_string(),
     };
     fact(output, "way out", route);
-    output.step(
-        "whether an upgrade traps cannot be told without trying one; a failed upgrade changes nothing",
-    );
     Ok(())
 }
 

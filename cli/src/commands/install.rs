@@ -103,18 +103,18 @@ pub async fn execute(
                 ..
             } => {
                 output.step(describe(&Operation::Start));
-                let _: CaseView = case.step(methods::START, (case.number(),)).await?;
+                let _: CaseView = case.take(methods::START, (case.number(),)).await?;
             }
             Phase::Holding {
                 run: Run::Running | Run::Stopping,
                 ..
             } => {
                 output.step(describe(&Operation::Stop));
-                let _: CaseView = case.step(methods::STOP, (case.number(),)).await?;
+                let _: CaseView = case.take(methods::STOP, (case.number(),)).await?;
             }
             Phase::Holding { .. } => put_in(&case, &view, args, &module, &arg, output).await?,
             _ => {
-                let _: CaseView = case.step(methods::SETTLE, (case.number(),)).await?;
+                let _: CaseView = case.take(methods::SETTLE, (case.number(),)).await?;
             }
         }
     }
@@ -144,7 +144,7 @@ async fn put_in(
             case: case.number(),
             final_module_hash: ByteBuf::from(hash.to_vec()),
         };
-        let _: CaseView = case.step(methods::DECLARE, (declare,)).await?;
+        let _: CaseView = case.take(methods::DECLARE, (declare,)).await?;
     }
     let handed_over = if module.len() <= MODULE_INLINE_MAX_BYTES {
         FinalModule::Inline(ByteBuf::from(module.to_vec()))
@@ -169,6 +169,6 @@ async fn put_in(
         arg: ByteBuf::from(arg.to_vec()),
         although_unattested: args.although_unattested,
     };
-    let _: CaseView = case.step(methods::INSTALL, (install,)).await?;
+    let _: CaseView = case.take(methods::INSTALL, (install,)).await?;
     Ok(())
 }

@@ -94,10 +94,11 @@ impl Context {
             })?,
         };
         let identity = identity::load(&name, args.password_file.as_deref())?;
-        let connection = Connection::open(network, identity, args.workers).await?;
+        let retry = Arc::new(Retry::default());
+        let connection = Connection::open(network, identity, args.workers, retry.clone()).await?;
         Ok(Self {
             connection,
-            retry: Arc::new(Retry::default()),
+            retry,
             workers: args.workers,
         })
     }

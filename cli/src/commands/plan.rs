@@ -14,6 +14,7 @@ use candid::{Nat, Principal};
 use clap::Args;
 use offline::prognosis::Question;
 use offline::{Rules, Surroundings};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Options of `plan`.
@@ -57,10 +58,7 @@ pub async fn execute(
     let context = Context::open(network, "plan").await?;
     let management = Management::new(&context.connection, canister, &context.retry);
     let status = management.status().await?;
-    let costs = Costs::new(args.nodes);
-    let mut total = 0;
-    for step in steps(&status, args.restore, costs) {
-        total += step.cycles;
+    for step in steps(&status, args.restore, Costs::new(args.nodes)) {
         output.say(&Event::PlanStep {
             text: step.text.into(),
             bytes: step.bytes,
@@ -68,21 +66,9 @@ pub async fn execute(
             way_back: step.way_back.into(),
         });
     }
-    let prepaid = costs.install_prepaid();
-    let needed = prepaid + total;
-    output.step(format!(
-        "in all about {} cycles on a subnet of {} nodes; {} more must be free during an installation",
-        human_cycles(total),
-        args.nodes,
-        human_cycles(prepaid)
-    ));
-    if status.cycles < needed {
-        output.warn(format!(
-            "the canister has {} cycles: top it up to {} plus what its freezing threshold holds",
-            status.cycles,
-            human_cycles(needed)
-        ));
-    }
+    let estimate = Estimate::new(&status, args.restore, args.nodes);
+    output.step(format!("in all {estimate}"));
+    estimate.warn_if_short(&status, output);
     match &args.backup {
         Some(directory) => prognosis(directory.clone(), canister, network, output).await,
         None => Ok(0),
@@ -127,11 +113,62 @@ async fn prognosis(
     .await
 }
 
+/// What a rescue costs in all.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// Cycles that it uses.
+    total: u128,
+    /// Cycles that must be free besides, during an installation.
+    prepaid: u128,
+    nodes: u32,
+}
+
+impl Estimate {
+    /// For a canister of that status, on a subnet of so many nodes; with a restore of both memories or without.
+    pub fn new(status: &Status, restore: bool, nodes: u32) -> Self {
+        let costs = Costs::new(nodes);
+        let cycles = steps(status, restore, costs)
+            .into_iter()
+            .map(|step| step.cycles);
+        Self {
+            total: cycles.sum(),
+            prepaid: costs.install_prepaid(),
+            nodes,
+        }
+    }
+
+    /// Warns of a canister that cannot pay for it.
+    pub fn warn_if_short(self, status: &Status, output: &Output) {
+        let needed = self.prepaid + self.total;
+        if status.cycles < needed {
+            output.warn(format!(
+                "the canister has {} cycles: top it up to {} plus what its freezing threshold holds",
+                status.cycles,
+                human_cycles(needed)
+            ));
+        }
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "about {} cycles on a subnet of {} nodes; {} more must be free during an installation",
+            human_cycles(self.total),
+            self.nodes,
+            human_cycles(self.prepaid)
+        )
+    }
+}
+
 fn steps(status: &Status, restore: bool, costs: Costs) -> Vec<Step> {
     let stable = bytes(&status.memory_metrics.stable_memory_size);
     let heap = bytes(&status.memory_metrics.wasm_memory_size);
     let all = bytes(&status.memory_size);
     let memories = stable + heap;
+    // Each is hashed by itself.
+    let checksums = costs.checksum(stable) + costs.checksum(heap);
     let step = |text, bytes, cycles, way_back| Step {
         text,
         bytes,
@@ -156,7 +193,7 @@ fn steps(status: &Status, restore: bool, costs: Costs) -> Vec<Step> {
         step(
             "hash both memories on chain",
             memories,
-            costs.checksum(memories),
+            checksums,
             "nothing to undo",
         ),
         step(
@@ -183,7 +220,7 @@ fn steps(status: &Status, restore: bool, costs: Costs) -> Vec<Step> {
             step(
                 "hash both memories again and compare",
                 memories,
-                costs.checksum(memories),
+                checksums,
                 "nothing to undo",
             ),
         ]);

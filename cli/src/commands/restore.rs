@@ -12,7 +12,7 @@
 
 use super::{Context, verify};
 use crate::args::{NetworkArgs, canister};
-use crate::case::{Case, recorded_root};
+use crate::case::{Case, recorded_root, theirs};
 use crate::error::CliError;
 use crate::management::Management;
 use crate::output::{Event, Output, human_bytes};
@@ -128,7 +128,41 @@ pub async fn execute(
         canister: canister.to_text(),
         directory: args.directory.display().to_string(),
     });
+    if let Some((case, _)) = &held {
+        tell_unattested(case, output).await?;
+    }
     Ok(0)
+}
+
+/// Tells of memories that the rescue canister cannot attest, because its case recorded others before they were
+/// emptied: it installs nothing over them unless told to.
+async fn tell_unattested(case: &Case, output: &Output) -> Result<(), CliError> {
+    let view = case.view().await?;
+    let is_unattested = |memory: &Memory| {
+        let held = view
+            .memories
+            .iter()
+            .find(|held| held.memory == theirs(*memory));
+        let attestation = held.and_then(|held| held.attestation.as_ref());
+        held.is_some_and(|held| held.wiped)
+            && recorded_root(&view, *memory).is_some()
+            && !attestation.is_some_and(|last| last.attested)
+    };
+    let names: Vec<String> = Memory::ALL
+        .into_iter()
+        .filter(is_unattested)
+        .map(|memory| memory.to_string())
+        .collect();
+    if !names.is_empty() {
+        output.warn(format!(
+            "case {} recorded other bytes than these before it emptied the {}, and cannot attest them: once you \
+             are sure that they are the right ones, install with `ic-rescue install {} --although-unattested`",
+            case.number(),
+            names.join(" and the "),
+            view.patient
+        ));
+    }
+    Ok(())
 }
 
 /// Has the rescue canister record the memories and bring the uploader in.

@@ -1,10 +1,11 @@
 //! Without a rescue canister: a controller's own identity swaps the pair in and has the memory hashed by replicated
 //! calls, whose certified replies are kept with the backup.
 //!
-//! The directory remembers the module that the canister ran before the swap, so that an interrupted command
-//! can go on: it is bound to the canister before anything is changed. The way back is a snapshot that is taken
-//! before the first swap; `ic-rescue snapshot restore` loads it.
+//! The directory remembers which module the canister ran before the swap, and the version it had when it was stopped for
+//! it, so that an interrupted command can go on and knows its snapshot among others: it is bound to the canister
+//! before any module is changed. That snapshot is the way back; `ic-rescue snapshot restore` loads it.
 
+use super::way_back::{self, Origin};
 use super::{Fence, Prepared};
 use crate::calls::Calls;
 use crate::commands::backup::{BackupArgs, HeapArg};
@@ -35,7 +36,7 @@ pub async fn prepare(
     output: &Output,
 ) -> Result<Prepared, CliError> {
     let management = Management::new(&context.connection, canister, &context.retry).telling(output);
-    let before = management.status().await?;
+    let mut before = management.status().await?;
     let heap_bytes = bytes(&before.memory_metrics.wasm_memory_size);
     let downloader = pair::module(Role::Downloader, args.downloader.as_deref(), heap_bytes)?;
     let swapped = before
@@ -43,6 +44,12 @@ pub async fn prepare(
         .as_ref()
         .is_some_and(|hash| hash[..] == sha256(&downloader));
     let earlier = Draft::peek(&lock)?.filter(|_| swapped);
+    let mut stopped = false;
+    if !swapped {
+        // Its version is then the one that its snapshot will bear.
+        stopped = management.stop_and_wait(output).await?;
+        before = management.status().await?;
+    }
     let subject = Subject {
         canister: canister.to_text(),
         module_hash: match &earlier {
@@ -65,7 +72,8 @@ pub async fn prepare(
         canister_version: subject.canister_version.unwrap_or(0),
         ..Metadata::empty()
     };
-    let draft = Draft::begin(lock, subject)?;
+    let origin = origin(&subject);
+    let draft = begin(lock, subject, stopped, &management).await?;
     let swap = Swap {
         module: downloader,
         memories: match args.heap {
@@ -76,11 +84,13 @@ pub async fn prepare(
     };
     swap_in(&management, &swap, output).await?;
 
-    let snapshot = management
-        .snapshots()
-        .await?
-        .pop()
-        .map(|snapshot| snapshot.id);
+    let unrecorded = swapped && earlier.is_none();
+    let snapshot = match (&args.no_snapshot, &origin) {
+        (None, Some(_)) => way_back::find(&management, origin.as_ref()).await?,
+        (None, None) if unrecorded => way_back::find(&management, None).await?,
+        // Waived, or there was no module.
+        (Some(_), _) | (None, None) => None,
+    };
     let calls = Arc::new(Calls::default());
     let patient = Patient::new(context.connection.clone(), canister).keeping(calls.clone());
     let mut digests = Vec::new();
@@ -106,9 +116,35 @@ pub async fn prepare(
         digests,
         fence: Fence::Version { canister, version },
         certified: evidence(&calls, context),
-        snapshot: snapshot.filter(|_| args.no_snapshot.is_none()),
+        snapshot,
         metadata,
     })
+}
+
+/// What the directory says of the canister from before the swap.
+fn origin(subject: &Subject) -> Option<Origin> {
+    Some(Origin {
+        version: subject.canister_version?,
+        module_hash: subject.module_hash.clone()?,
+    })
+}
+
+/// Binds the directory; a canister that was stopped for it (`stopped`) is started again if that fails.
+async fn begin(
+    lock: Exclusive,
+    subject: Subject,
+    stopped: bool,
+    management: &Management<'_>,
+) -> Result<Draft, CliError> {
+    match Draft::begin(lock, subject) {
+        Ok(draft) => Ok(draft),
+        Err(error) => {
+            if stopped {
+                management.start().await?;
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// The certified replies to `calls`, and the key to check them with where that is not known to everybody.
@@ -161,7 +197,7 @@ pub async fn swap_in(
     if !is_in_place(&before) {
         management.stop_and_wait(output).await?;
         if swap.snapshot {
-            keep_way_back(management, &before, output).await?;
+            way_back::keep(management, output).await?;
         }
         output.step("swap the module in");
         let module = swap.module.clone();
@@ -182,28 +218,6 @@ pub async fn swap_in(
         output.step("start the canister");
         management.start().await?;
     }
-    Ok(())
-}
-
-/// Takes a snapshot of a canister that is about to be swapped, unless there is nothing to take or it was taken
-/// before the pair came.
-async fn keep_way_back(
-    management: &Management<'_>,
-    before: &Status,
-    output: &Output,
-) -> Result<(), CliError> {
-    let Some(hash) = &before.module_hash else {
-        output.step("the canister has no module: there is nothing to go back to");
-        return Ok(());
-    };
-    if pair::is_embedded(hash) && !management.snapshots().await?.is_empty() {
-        return Ok(());
-    }
-    let id = hex::encode(management.take(None).await?);
-    output.step(format!(
-        "took snapshot {id} to go back to: ic-rescue snapshot restore {} {id}",
-        management.canister()
-    ));
     Ok(())
 }
 

@@ -1,0 +1,148 @@
+//! A rescue by a controller's own hand that is killed after any request, or loses a reply: the same command again ends
+//! verified, with one snapshot to go back to, and knows that one among others.
+
+use candid::Principal;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+use tests::cli::Cli;
+use tests::faults::Faults;
+use tests::tap::{Moment, Tap};
+use tests::{World, sha256, wasms};
+
+const PATIENT: &str = "patients/ledger_hook_panics";
+
+/// A new patient, and where its backup goes.
+fn patient(world: &World) -> (Principal, PathBuf) {
+    let arg = candid::encode_args(()).unwrap();
+    let canister = world.install(wasms::load(PATIENT), arg);
+    let directory = world.folder.path().join(canister.to_text());
+    (canister, directory)
+}
+
+fn backup(world: &World, network: &str, canister: Principal, directory: &Path) -> Cli {
+    let canister = canister.to_text();
+    Cli::over(
+        world,
+        network,
+        &[&"backup", &canister, &"--direct", &"-o", &directory],
+    )
+}
+
+fn snapshots(world: &World, canister: Principal) -> usize {
+    let sender = Some(world.operator.principal);
+    let held = world.pic.list_canister_snapshots(canister, sender);
+    held.unwrap().len()
+}
+
+/// Insists on a finished backup with the patient's own module, which can be loaded as a snapshot.
+fn assert_whole(directory: &Path, at: &str) {
+    Cli::offline(&[&"verify", &directory]).succeed();
+    let manifest = fs::read(directory.join("ic-rescue/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["loadable_as_snapshot"], true, "{at}");
+    let module = fs::read(directory.join("wasm_module.bin")).unwrap();
+    assert_eq!(sha256(&module), sha256(&wasms::load(PATIENT)), "{at}");
+}
+
+/// A process that does not outlive the test.
+struct Running(Child);
+
+impl Running {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+fn a_direct_backup_killed_after_any_request_takes_one_snapshot() {
+    let world = World::new();
+    let tap = Tap::start(&world.url());
+    for number in 1.. {
+        let at = format!("killed after request {number}");
+        let (canister, directory) = patient(&world);
+        let cli = backup(&world, tap.url(), canister, &directory);
+        tap.hold(Some((number, Moment::After)));
+        let child = cli.command().stderr(Stdio::null()).spawn().unwrap();
+        let mut child = Running(child);
+        while !tap.is_held() {
+            let ended = child.0.try_wait().unwrap();
+            assert!(ended.is_none(), "{at}: it ended before its swap was seen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill();
+        let is_swapped = !tap.heard("install_code").is_empty();
+        tap.hold(None);
+        cli.succeed();
+        assert_eq!(snapshots(&world, canister), 1, "{at}");
+        assert_whole(&directory, &at);
+        if is_swapped {
+            println!("{number} requests up to the swap");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_lost_reply_to_the_order_for_a_snapshot_leaves_no_second_one() {
+    let world = World::new();
+    let Some(faults) = Faults::of(&world) else {
+        return;
+    };
+    let (canister, directory) = patient(&world);
+    let lost = json!({"on": "call", "method": "take_canister_snapshot", "count": 1, "fault": {"kind": "drop_reply"}});
+    faults.order(1, &[lost]);
+    let told = backup(&world, &world.url(), canister, &directory).succeed();
+    assert_eq!(faults.struck(), [1]);
+    assert!(told.contains("had to be repeated"), "{told}");
+    assert_eq!(snapshots(&world, canister), 1);
+    assert_whole(&directory, "the reply was lost");
+}
+
+#[test]
+fn a_newer_snapshot_of_somebody_else_is_not_taken_for_the_way_back() {
+    let world = World::new();
+    let (canister, directory) = patient(&world);
+    let id = canister.to_text();
+    let create = Cli::new(&world, &[&"snapshot", &"create", &id]);
+    // An older one of the same module, and, after the swap, a newer one of the downloader.
+    create.succeed();
+    let cli = backup(&world, &world.url(), canister, &directory);
+    let told = cli.succeed();
+    let (_, ours) = told.split_once("took snapshot ").unwrap();
+    let (ours, _) = ours.split_once(' ').unwrap();
+    create.succeed();
+    fs::remove_file(directory.join("wasm_module.bin")).unwrap();
+    cli.succeed();
+    assert_whole(&directory, "beside two other snapshots");
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(directory.join(name)).unwrap()).unwrap()
+    };
+    let (version, taken_at) = {
+        let metadata = read("metadata.json");
+        (
+            metadata["canister_version"].clone(),
+            metadata["taken_at_timestamp"].clone(),
+        )
+    };
+    assert_eq!(read("ic-rescue/manifest.json")["canister_version"], version);
+    let held = world
+        .pic
+        .list_canister_snapshots(canister, Some(world.operator.principal))
+        .unwrap();
+    let of_ours = held
+        .iter()
+        .find(|snapshot| hex::encode(&snapshot.id) == ours)
+        .unwrap();
+    assert_eq!(taken_at, of_ours.taken_at_timestamp);
+    assert_eq!(held.len(), 3);
+}
