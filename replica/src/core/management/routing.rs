@@ -50,10 +50,10 @@ pub fn route_request(
 ) -> Route {
     debug_assert_eq!(subnet.route(&canister.id), Some(subnet.id));
     let is_subnet = subnet.subnets().contains(callee);
-    if is_subnet || *callee == Principal::management_canister() {
-        if let Err(error) = sender_version::check(canister.version, method, arg) {
-            return Route::Reject(Payload::from(&error));
-        }
+    if (is_subnet || *callee == Principal::management_canister())
+        && let Err(error) = sender_version::check(canister.version, method, arg)
+    {
+        return Route::Reject(Payload::from(&error));
     }
     if *callee != Principal::management_canister() {
         // A subnet may be called by its id from the NNS only; everything else is a canister.
