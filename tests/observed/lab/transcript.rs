@@ -25,13 +25,13 @@ impl Transcript {
         self.lines.push(line);
     }
 
-    /// A text with names for ids.
+    /// A text with names for ids, and without places in sources, which every edit moves.
     pub fn mask(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         for (id, name) in &self.names {
             masked = masked.replace(id, name);
         }
-        mask_message_ids(&masked)
+        mask_places(&mask_message_ids(&masked))
     }
 
     /// Writes the transcript where `IC_RESCUE_TRANSCRIPTS` says; compares that of the stand-in with the kept one.
@@ -81,6 +81,23 @@ fn mask_message_ids(text: &str) -> String {
         let taken = if is_id { MESSAGE_ID_LEN } else { 2 };
         masked.push_str(if is_id { "<message>" } else { "0x" });
         rest = &from[taken..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// `hooks.rs:17:5` becomes `hooks.rs:<place>`.
+fn mask_places(text: &str) -> String {
+    const SOURCE: &str = ".rs:";
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(SOURCE) {
+        let (before, from) = rest.split_at(at + SOURCE.len());
+        masked.push_str(before);
+        rest = from.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ':');
+        if rest.len() < from.len() {
+            masked.push_str("<place>");
+        }
     }
     masked.push_str(rest);
     masked
