@@ -21,6 +21,7 @@ use crate::metadata::{Metadata, MetadataError};
 use crate::open::{self, Backup};
 use crate::provenance::Provenance;
 use crate::receive::Receiver;
+use crate::stop_note;
 use crate::sums;
 use crate::write::ImageWriter;
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,9 @@ impl Draft {
             subject: subject.clone(),
         };
         write_atomic(&layout.draft(), &manifest::to_json(&draft))?;
+        if subject.snapshot.is_some() {
+            stop_note::remove(layout)?;
+        }
         for path in [layout.manifest(), layout.manifest_copy(), layout.sums()] {
             remove_if_present(&path)?;
         }
@@ -304,9 +308,10 @@ fn foreign_entry(layout: &Layout) -> Result<Option<String>, ArchiveError> {
         for entry in std::fs::read_dir(&folder).map_err(error)? {
             let path = entry.map_err(error)?.path();
             let ours = path == layout.sidecar()
+                || path == layout.stop_note()
                 || path
                     .file_name()
-                    .is_some_and(|name| name == "draft.json.tmp");
+                    .is_some_and(|name| name == "draft.json.tmp" || name == "stopped.json.tmp");
             if !ours {
                 return Ok(Some(layout.relative(&path)));
             }

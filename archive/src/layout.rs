@@ -15,6 +15,7 @@
 //!
 //! while a backup is being made:
 //! DIR/ic-rescue/draft.json                what is being backed up
+//! DIR/ic-rescue/stopped.json              a canister that was stopped for a snapshot
 //! DIR/*.bin.partial                       images whose chunks are not all proven yet
 //! DIR/**/*.tmp                            files on their way to an atomic rename
 //! ```
@@ -96,6 +97,11 @@ impl Layout {
     /// What is being backed up, while it is.
     pub fn draft(&self) -> PathBuf {
         self.sidecar().join("draft.json")
+    }
+
+    /// Which canister was stopped, until it is started again.
+    pub fn stop_note(&self) -> PathBuf {
+        self.sidecar().join("stopped.json")
     }
 
     /// Chunk digests of a memory.

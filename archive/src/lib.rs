@@ -34,6 +34,7 @@ pub mod receive;
 pub mod repair;
 mod scan;
 pub mod sparse;
+pub mod stop_note;
 pub mod sums;
 pub mod verify;
 pub mod write;

@@ -7,7 +7,9 @@
 
 mod common;
 
-use archive::{Backup, Memory, Shared, verify::verify};
+use archive::lock::Guard;
+use archive::stop_note::StopNote;
+use archive::{Backup, Draft, Exclusive, Memory, Shared, Subject, verify::verify};
 use common::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,4 +90,43 @@ fn version_1_is_written_byte_for_byte() {
         }
     }
     assert_eq!(files, 11);
+}
+
+#[test]
+fn a_stop_note_is_written_byte_for_byte_and_goes_with_the_draft_of_its_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = Exclusive::create(dir.path()).unwrap();
+    assert_eq!(StopNote::read(&lock).unwrap(), None);
+    let note = StopNote {
+        canister: "bkyz2-fmaaa-aaaaa-qaaaq-cai".into(),
+        snapshot: Some("00ff".into()),
+    };
+    note.write(&lock).unwrap();
+    let path = lock.layout().stop_note();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        r#"{
+  "format": "ic-rescue stop note",
+  "format_version": 1,
+  "canister": "bkyz2-fmaaa-aaaaa-qaaaq-cai",
+  "snapshot": "00ff"
+}
+"#
+    );
+    assert_eq!(StopNote::read(&lock).unwrap(), Some(note.clone()));
+
+    // A backup by another route leaves it: the canister is still to be started.
+    let canister = Subject {
+        canister: note.canister,
+        ..subject()
+    };
+    drop(Draft::begin(lock, canister.clone()).unwrap());
+    assert!(path.exists());
+    let of_snapshot = Subject {
+        snapshot: note.snapshot,
+        ..canister
+    };
+    let lock = Exclusive::create(dir.path()).unwrap();
+    drop(Draft::begin(lock, of_snapshot).unwrap());
+    assert!(!path.exists());
 }

@@ -160,7 +160,7 @@ pub struct NetworkArgs {
         value_name = "CANISTER_ID"
     )]
     pub rescue: Option<String>,
-    /// Requests under way at once.
+    /// Requests under way at once, at most.
     #[arg(long, global = true, default_value_t = WORKERS_DEFAULT, value_parser = workers, value_name = "COUNT")]
     pub workers: usize,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Requests under way at once, unless `--workers` says otherwise. Twelve replies of 2 MiB and their
+/// Requests under way at once, at most, unless `--workers` says otherwise. Twelve replies of 2 MiB and their
 /// copies on the way from socket to disk stay far below 256 MiB, and fill a line of 240 MB/s at 100 ms.
 pub const WORKERS_DEFAULT: usize = 12;
 /// Most requests under way at once that `--workers` may ask for.

@@ -23,11 +23,21 @@ fn patient(world: &World) -> (Principal, PathBuf) {
 }
 
 fn backup(world: &World, network: &str, canister: Principal, directory: &Path) -> Cli {
+    backup_by("--direct", world, network, canister, directory)
+}
+
+fn backup_by(
+    route: &str,
+    world: &World,
+    network: &str,
+    canister: Principal,
+    directory: &Path,
+) -> Cli {
     let canister = canister.to_text();
     Cli::over(
         world,
         network,
-        &[&"backup", &canister, &"--direct", &"-o", &directory],
+        &[&"backup", &canister, &route, &"-o", &directory],
     )
 }
 
@@ -63,33 +73,53 @@ impl Drop for Running {
     }
 }
 
-#[test]
-fn a_direct_backup_killed_after_any_request_takes_one_snapshot() {
+/// Kills a backup after each of its requests in turn, until it has been heard to make one of `last`; runs it again each
+/// time, and insists on a whole backup and one snapshot.
+fn kill_after_each_request(route: &str, last: &str, look: impl Fn(&World, Principal, &str)) {
     let world = World::new();
     let tap = Tap::start(&world.url());
     for number in 1.. {
-        let at = format!("killed after request {number}");
+        let at = format!("{route}, killed after request {number}");
         let (canister, directory) = patient(&world);
-        let cli = backup(&world, tap.url(), canister, &directory);
+        let cli = backup_by(route, &world, tap.url(), canister, &directory);
         tap.hold(Some((number, Moment::After)));
         let child = cli.command().stderr(Stdio::null()).spawn().unwrap();
         let mut child = Running(child);
         while !tap.is_held() {
             let ended = child.0.try_wait().unwrap();
-            assert!(ended.is_none(), "{at}: it ended before its swap was seen");
+            assert!(ended.is_none(), "{at}: it ended before {last} was seen");
             std::thread::sleep(Duration::from_millis(5));
         }
         child.kill();
-        let is_swapped = !tap.heard("install_code").is_empty();
+        let is_last = !tap.heard(last).is_empty();
         tap.hold(None);
         cli.succeed();
         assert_eq!(snapshots(&world, canister), 1, "{at}");
         assert_whole(&directory, &at);
-        if is_swapped {
-            println!("{number} requests up to the swap");
+        look(&world, canister, &at);
+        if is_last {
+            println!("{number} requests up to {last}");
             break;
         }
     }
+}
+
+#[test]
+fn a_direct_backup_killed_after_any_request_takes_one_snapshot() {
+    kill_after_each_request("--direct", "install_code", |_, _, _| {});
+}
+
+#[test]
+fn a_backup_by_snapshot_killed_after_any_request_takes_one_snapshot_and_leaves_it_running() {
+    kill_after_each_request(
+        "--by-snapshot",
+        "read_canister_snapshot_data",
+        |world, canister, at| {
+            let sender = Some(world.operator.principal);
+            let status = world.pic.canister_status(canister, sender).unwrap().status;
+            assert_eq!(format!("{status:?}"), "Running", "{at}");
+        },
+    );
 }
 
 #[test]

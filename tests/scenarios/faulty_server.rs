@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use std::process::Output;
 use tests::World;
+use tests::cli::Cli;
 use tests::faults::Faults;
 use tests::flow::Flow;
 use tests::ledger::{Ledger, varied_entries};
@@ -141,4 +142,48 @@ fn what_does_not_pass_is_not_repeated() {
     assert!(!flow.directory().join("stable_memory.bin").exists());
     faults.end();
     flow.backup();
+}
+
+/// Loses the reply to one call of `method`, and has the command `args` get by.
+fn lose_reply(flow: &Flow, world: &World, faults: &Faults, method: &str, args: &[&str]) -> String {
+    let lost = json!({"on": "call", "method": method, "count": 1, "fault": {"kind": "drop_reply"}});
+    faults.order(SEED, &[lost]);
+    let rescue = flow.rescue().canister.to_text();
+    let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = Vec::new();
+    for arg in args {
+        words.push(arg);
+    }
+    words.extend::<[&dyn AsRef<std::ffi::OsStr>; 2]>([&"--rescue", &rescue]);
+    let told = Cli::new(world, &words).succeed();
+    assert_eq!(faults.struck(), [1], "{method}");
+    faults.end();
+    told
+}
+
+#[test]
+fn lost_replies_to_the_last_steps_of_a_case_are_got_over() {
+    let world = World::new();
+    let Some(faults) = Faults::of(&world) else {
+        return;
+    };
+    let entries = varied_entries(SEED, 100_000);
+    let ledger = Ledger::bricked(&world, &entries, "patients/ledger_hook_panics");
+    let record = ledger.record(&world);
+    let flow = Flow::begin(&world, ledger.canister);
+    let patient = ledger.canister.to_text();
+    for method in ["rollback", "start"] {
+        flow.backup();
+        lose_reply(&flow, &world, &faults, method, &["rollback", &patient]);
+        assert_eq!(ledger.record(&world), record, "{method}");
+        let close = ["close", &patient, "--delete-snapshot"];
+        lose_reply(&flow, &world, &faults, "close", &close);
+        let sender = Some(world.operator.principal);
+        let held = world.pic.list_canister_snapshots(ledger.canister, sender);
+        assert!(held.unwrap().is_empty(), "{method}");
+    }
+    // And once more, as after a kill.
+    let rescue = flow.rescue().canister.to_text();
+    let again = Cli::new(&world, &[&"close", &patient, &"--rescue", &rescue]);
+    let told = again.succeed();
+    assert!(told.contains("is closed"), "{told}");
 }

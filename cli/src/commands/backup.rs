@@ -204,14 +204,14 @@ async fn by_snapshot(
     args: &BackupArgs,
     output: &Output,
 ) -> Result<u8, CliError> {
-    let management = Management::new(&context.connection, canister, &context.retry);
+    let management = Management::new(&context.connection, canister, &context.retry).telling(output);
     let begun = Draft::unfinished(&lock)?
         .and_then(|subject| subject.snapshot)
         .and_then(|id| hex::decode(id).ok());
     let held = management.snapshots().await?;
     let id = match begun.filter(|id| held.iter().any(|snapshot| snapshot.id == *id)) {
         Some(id) => id,
-        None => routes::snapshot::take(&management, None, false, output).await?,
+        None => routes::snapshot::take_for(&lock, &management, &held, output).await?,
     };
     routes::snapshot::download(lock, context, canister, &id, output).await?;
     context.report(output);

@@ -5,8 +5,9 @@ use crate::args::{NetworkArgs, canister};
 use crate::case::{Case, report};
 use crate::error::CliError;
 use crate::output::{Event, Output};
+use candid::Principal;
 use clap::Args;
-use rescue_api::{CaseView, methods};
+use rescue_api::{CaseView, Phase, methods};
 
 /// Options of `close`.
 #[derive(Debug, Args)]
@@ -38,9 +39,13 @@ pub async fn execute(
 ) -> Result<u8, CliError> {
     let canister = canister(&args.canister, network)?;
     let context = Context::open(network, "close").await?;
-    let case = Case::find(context.rescue(network, "close")?, canister, false).await?;
+    let case = Case::find(context.rescue(network, "close")?, canister, true).await?;
+    let view = case.view().await?;
+    if view.phase == Phase::Closed {
+        return Ok(tell_closed(canister, &view, args, output));
+    }
     if args.dry_run {
-        output.say(&report(&case.view().await?));
+        output.say(&report(&view));
         let snapshot = if args.delete_snapshot {
             "delete"
         } else {
@@ -57,10 +62,22 @@ pub async fn execute(
         leave_as_is: args.leave_as_is,
         delete_snapshot: args.delete_snapshot,
     };
-    let view: CaseView = case.step(methods::CLOSE, (arguments,)).await?;
+    let view = case.take(methods::CLOSE, (arguments,)).await?;
     context.report(output);
+    Ok(tell_closed(canister, &view, args, output))
+}
+
+/// Says that it is closed, now or since long; returns the exit code.
+fn tell_closed(canister: Principal, view: &CaseView, args: &CloseArgs, output: &Output) -> u8 {
+    let left = view.snapshot.as_ref().filter(|snapshot| !snapshot.deleted);
+    if let Some(snapshot) = left.filter(|_| args.delete_snapshot) {
+        output.warn(format!(
+            "its snapshot was left when the case was closed; to delete it: ic-rescue snapshot delete {canister} {}",
+            hex::encode(&snapshot.id)
+        ));
+    }
     output.say(&Event::Done {
         text: format!("case {} of {canister} is closed", view.case),
     });
-    Ok(0)
+    0
 }

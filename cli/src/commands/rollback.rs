@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::limits::CASE_STEPS_MAX;
 use crate::output::{Event, Output};
 use clap::Args;
-use rescue_api::{CaseView, Held, Operation, Phase, Run, methods};
+use rescue_api::{Held, Operation, Phase, Run, methods};
 
 /// Options of `rollback`.
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ pub async fn execute(
         case: case.number(),
         discard_newer_state: args.discard_newer_state,
     };
-    let mut view: CaseView = case.step(methods::ROLLBACK, (arguments,)).await?;
+    let mut view = case.take(methods::ROLLBACK, (arguments,)).await?;
     for _ in 0..CASE_STEPS_MAX {
         match view.phase {
             Phase::Holding {
@@ -79,7 +79,7 @@ pub async fn execute(
                 module: Held::Own, ..
             } => {
                 output.step(describe(&Operation::Start));
-                view = case.step(methods::START, (case.number(),)).await?;
+                view = case.take(methods::START, (case.number(),)).await?;
             }
             _ => view = case.step(methods::SETTLE, (case.number(),)).await?,
         }

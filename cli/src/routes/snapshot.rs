@@ -9,6 +9,7 @@
 //! digests of what was received. An upload is proven by the certified replies to calls that name every byte; what
 //! an earlier attempt left is read back and compared.
 
+use super::way_back;
 use crate::commands::{Context, now_ns};
 use crate::error::CliError;
 use crate::limits::SNAPSHOT_CHUNKS_PER_JOB;
@@ -19,10 +20,14 @@ use crate::snapshots::{SnapshotData, write_kind};
 use crate::transfer::plan::{Span, spans};
 use crate::transfer::{Source as _, pool};
 use archive::digests::{CHUNK_LEN_BYTES, sha256};
+use archive::lock::Guard;
 use archive::manifest::{Attestation, Route};
 use archive::metadata::{Metadata, Source};
 use archive::open::ImageReader;
-use archive::{Backup, ChunkDigests, Draft, Exclusive, Memory, Receiver, Seal, Subject};
+use archive::stop_note::StopNote;
+use archive::{
+    ArchiveError, Backup, ChunkDigests, Draft, Exclusive, Memory, Receiver, Seal, Subject,
+};
 use candid::Principal;
 use ic_management_canister_types as ic;
 use std::sync::Arc;
@@ -483,6 +488,62 @@ pub async fn take(
     let id = taken?;
     output.step(format!("took snapshot {}", hex::encode(&id)));
     Ok(id)
+}
+
+/// Takes a snapshot for the directory that `lock` protects, as [`take`] does. A command that was killed on the way is
+/// gone on with: the canister it stopped is started, and the snapshot it took is found.
+///
+/// # Errors
+/// When a call fails or it does not stop; it is started again even then, if that is possible.
+pub async fn take_for(
+    lock: &Exclusive,
+    management: &Management<'_>,
+    held: &[ic::Snapshot],
+    output: &Output,
+) -> Result<Vec<u8>, CliError> {
+    let canister = management.canister().to_text();
+    let earlier = StopNote::read(lock)?;
+    if let Some(note) = earlier.as_ref().filter(|note| note.canister != canister) {
+        return Err(CliError::Archive(ArchiveError::OtherCanister {
+            path: lock.layout().root().to_path_buf(),
+            held: note.canister.clone(),
+            asked: canister,
+        }));
+    }
+    let runs = management.status().await?.status == ic::CanisterStatusType::Running;
+    if !runs && earlier.is_none() {
+        return take(management, None, false, output).await;
+    }
+    let mut note = earlier.unwrap_or(StopNote {
+        canister,
+        snapshot: None,
+    });
+    let is_held = |id: &String| held.iter().any(|snapshot| hex::encode(&snapshot.id) == *id);
+    note.snapshot = note.snapshot.filter(is_held);
+    if !runs {
+        output.step("an interrupted command stopped the canister: go on from there");
+    }
+    if note.snapshot.is_none() {
+        note.write(lock)?;
+        management.stop_and_wait(output).await?;
+        match way_back::find_or_take(management).await {
+            Ok((done, id)) => {
+                note.snapshot = Some(hex::encode(&id));
+                output.step(format!("{done} snapshot {}", hex::encode(&id)));
+            }
+            Err(error) => {
+                management.start().await?;
+                return Err(error);
+            }
+        }
+        note.write(lock)?;
+    }
+    if management.status().await?.status != ic::CanisterStatusType::Running {
+        output.step("start the canister");
+        management.start().await?;
+    }
+    let id = note.snapshot.and_then(|id| hex::decode(id).ok());
+    Ok(id.expect("BUG: it is the id of a snapshot that is held or was taken"))
 }
 
 /// What is done about the present state before another one is loaded over it.

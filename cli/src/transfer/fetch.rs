@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! spans ─► [ a lane: request, reply ] ─► [ hash, compare, write ]
-//!           at most `workers` at once     while other requests have the lanes
+//!           as many at once as bring      while other requests have the lanes
+//!           more, at most `workers`
 //! ```
 //!
 //! A reply gives its lane back before it is hashed, so that the line never waits for the disk. Replies that
 //! wait to be hashed are bounded as well: memory use does not depend on the size of the image.
 
+use super::lanes::Lanes;
 use super::plan::{Span, spans};
 use super::progress::Progress;
 use super::retry::Retry;
@@ -16,12 +18,11 @@ use crate::error::CliError;
 use crate::limits::{REPLIES_CHECKED_MAX, WRONG_REPLIES_MAX};
 use archive::{ArchiveError, ImageWriter};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// How to fetch.
 #[derive(Clone, Debug)]
 pub struct FetchOptions {
-    /// Requests under way at once.
+    /// Requests under way at once, at most.
     pub workers: usize,
     /// Chunks per request.
     pub chunks_per_read: u64,
@@ -43,7 +44,7 @@ pub struct Fetched {
 /// A source and the lanes to it.
 struct Line<S> {
     source: Arc<S>,
-    lanes: Semaphore,
+    lanes: Lanes,
     retry: Arc<Retry>,
 }
 
@@ -63,7 +64,7 @@ pub async fn fetch_image<S: Source>(
     let mut total = Fetched::default();
     let line = Arc::new(Line {
         source: source.clone(),
-        lanes: Semaphore::new(options.workers.max(1)),
+        lanes: Lanes::new(options.workers),
         retry: options.retry.clone(),
     });
     let work = |span| fetch_span(line.clone(), writer.clone(), span);
@@ -115,10 +116,11 @@ async fn fetch_once<S: Source>(
     let memory = writer.digests().memory();
     let request = || async {
         // A pause between two attempts keeps no lane from others.
-        let _lane = line.lanes.acquire().await;
-        line.source
-            .read(memory, span.offset_bytes, span.len_bytes)
-            .await
+        let lane = line.lanes.take().await;
+        let read = line.source.read(memory, span.offset_bytes, span.len_bytes);
+        let data = read.await?;
+        lane.replied(data.len() as u64);
+        Ok(data)
     };
     let data = line.retry.run(request).await?;
     let writer = writer.clone();
