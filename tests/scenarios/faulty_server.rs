@@ -175,6 +175,9 @@ fn lost_replies_to_the_last_steps_of_a_case_are_got_over() {
         flow.backup();
         lose_reply(&flow, &world, &faults, method, &["rollback", &patient]);
         assert_eq!(ledger.record(&world), record, "{method}");
+        let rescue = flow.rescue().canister.to_text();
+        let again = Cli::new(&world, &[&"rollback", &patient, &"--rescue", &rescue]);
+        assert!(again.succeed().contains("went back before"), "{method}");
         let close = ["close", &patient, "--delete-snapshot"];
         lose_reply(&flow, &world, &faults, "close", &close);
         let sender = Some(world.operator.principal);

@@ -4,10 +4,10 @@ use super::Context;
 use crate::args::{NetworkArgs, canister};
 use crate::case::{Case, describe, report};
 use crate::error::CliError;
-use crate::limits::CASE_STEPS_MAX;
+use crate::limits::{CASE_STEPS_MAX, JOURNAL_PER_CALL};
 use crate::output::{Event, Output};
 use clap::Args;
-use rescue_api::{Held, Operation, Phase, Run, methods};
+use rescue_api::{Held, JournalEntry, Operation, Phase, Refusal, Run, methods};
 
 /// Options of `rollback`.
 #[derive(Debug, Args)]
@@ -59,7 +59,20 @@ pub async fn execute(
         case: case.number(),
         discard_newer_state: args.discard_newer_state,
     };
-    let mut view = case.take(methods::ROLLBACK, (arguments,)).await?;
+    let mut view = match case.take(methods::ROLLBACK, (arguments,)).await {
+        Err(CliError::Refused { refusal, .. })
+            if matches!(*refusal, Refusal::WouldDiscardState { .. }) && is_back(&case).await? =>
+        {
+            // The same command again: what the canister did since it went back is not lost for that.
+            output.say(&Event::Done {
+                text: format!(
+                    "{canister} went back before, and has run since; to go back once more: --discard-newer-state"
+                ),
+            });
+            return Ok(0);
+        }
+        stepped => stepped?,
+    };
     for _ in 0..CASE_STEPS_MAX {
         match view.phase {
             Phase::Holding {
@@ -88,4 +101,28 @@ pub async fn execute(
         case: case.number(),
         steps: CASE_STEPS_MAX,
     })
+}
+
+/// Whether the last thing the case did, but for starting the canister, was to go back.
+async fn is_back(case: &Case) -> Result<bool, CliError> {
+    let view = case.view().await?;
+    let is_own = matches!(
+        view.phase,
+        Phase::Holding {
+            module: Held::Own,
+            ..
+        }
+    );
+    let first = view
+        .journal_length
+        .saturating_sub(u64::from(JOURNAL_PER_CALL));
+    let newest: Vec<JournalEntry> = case
+        .rescue()
+        .look(methods::JOURNAL, (case.number(), first, JOURNAL_PER_CALL))
+        .await?;
+    let last = (newest.into_iter().rev())
+        .filter(|entry| entry.event == "done")
+        .filter_map(|entry| entry.operation)
+        .find(|operation| *operation != Operation::Start);
+    Ok(is_own && last == Some(Operation::Rollback))
 }
