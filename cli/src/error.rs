@@ -171,7 +171,10 @@ pub enum CliError {
         option: &'static str,
     },
     /// The rescue canister refused.
-    #[error("the rescue canister {rescue} refused {method}: {refusal}")]
+    #[error(
+        "the rescue canister {rescue} refused {method}: {refusal}{}",
+        option_for(refusal)
+    )]
     Refused {
         /// The rescue canister.
         rescue: String,
@@ -393,6 +396,15 @@ impl From<OfflineError> for CliError {
             OfflineError::Archive(error) => Self::Archive(error),
             error => Self::Offline(error),
         }
+    }
+}
+
+/// The option of the command line that says what a refusal asks to be said.
+const fn option_for(refusal: &rescue_api::Refusal) -> &'static str {
+    match refusal {
+        rescue_api::Refusal::WouldDiscardState { .. } => " (here: --discard-newer-state)",
+        rescue_api::Refusal::PatientNotWhole { .. } => " (here: --leave-as-is)",
+        _ => "",
     }
 }
 

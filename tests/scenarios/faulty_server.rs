@@ -178,6 +178,18 @@ fn lost_replies_to_the_last_steps_of_a_case_are_got_over() {
         let rescue = flow.rescue().canister.to_text();
         let again = Cli::new(&world, &[&"rollback", &patient, &"--rescue", &rescue]);
         assert!(again.succeed().contains("went back before"), "{method}");
+        // A stopped canister is not left by accident, and the refusal says how it is left on purpose.
+        world
+            .pic
+            .stop_canister(ledger.canister, Some(world.operator.principal))
+            .unwrap();
+        let close = Cli::new(&world, &[&"close", &patient, &"--rescue", &rescue]);
+        let told = close.fail();
+        assert!(told.contains("--leave-as-is"), "{told}");
+        world
+            .pic
+            .start_canister(ledger.canister, Some(world.operator.principal))
+            .unwrap();
         let close = ["close", &patient, "--delete-snapshot"];
         lose_reply(&flow, &world, &faults, "close", &close);
         let sender = Some(world.operator.principal);

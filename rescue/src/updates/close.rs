@@ -22,8 +22,12 @@ pub async fn close(
         ..Consent::default()
     };
     if !leave_as_is {
-        // What is claimed to be whole is looked at once more.
-        let ticket = Ticket::take(id, actor, Operation::Close, consent)?;
+        // Whether it is whole is looked at now: what was seen last may be long ago.
+        match rules::check(&cases::get(id)?, Operation::Close, consent) {
+            Ok(()) | Err(Refusal::PatientNotWhole { .. }) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        let ticket = Ticket::take(id, actor, Operation::Settle, Consent::default())?;
         ticket.look().await?;
         ticket.release();
     }
