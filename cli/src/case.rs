@@ -223,8 +223,17 @@ impl Case {
             }
             match view.next {
                 Some(Operation::Checksum { memory }) => self.record(memory, output).await?,
+                // Not by advance: if the outcome shows meanwhile, that takes the step after it, or asks the operator.
+                Some(Operation::Settle) => {
+                    let _: CaseView = self.take(methods::SETTLE, (self.number,)).await?;
+                }
                 _ => match self.step(methods::ADVANCE, (self.number,)).await? {
                     Advance::YourTurn { waits_for, .. } => {
+                        let now = self.view().await?;
+                        if (now.phase, now.next) != (view.phase, view.next) {
+                            // Something came in between: planned anew.
+                            continue;
+                        }
                         return Err(CliError::CaseWaits {
                             case: self.number,
                             canister: self.patient.to_text(),
