@@ -77,14 +77,8 @@ impl Draft {
     pub fn begin(lock: Exclusive, subject: Subject) -> Result<Self, ArchiveError> {
         let layout = lock.layout();
         let held = held_subject(layout)?;
-        if let Some(held) = &held
-            && held.canister != subject.canister
-        {
-            return Err(ArchiveError::OtherCanister {
-                path: layout.root().to_path_buf(),
-                held: held.canister.clone(),
-                asked: subject.canister,
-            });
+        if let Some(held) = &held {
+            layout.check_canister(&held.canister, &subject.canister)?;
         }
         create_folder(&layout.sidecar())?;
         if subject.snapshot.is_some() && held.is_none_or(|held| held.snapshot != subject.snapshot) {

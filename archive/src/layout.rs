@@ -20,6 +20,7 @@
 //! DIR/**/*.tmp                            files on their way to an atomic rename
 //! ```
 
+use crate::error::ArchiveError;
 use crate::memory::Memory;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,21 @@ impl Layout {
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Refuses a directory that holds a backup of `held` to one of `asked`.
+    ///
+    /// # Errors
+    /// [`ArchiveError::OtherCanister`].
+    pub fn check_canister(&self, held: &str, asked: &str) -> Result<(), ArchiveError> {
+        if held == asked {
+            return Ok(());
+        }
+        Err(ArchiveError::OtherCanister {
+            path: self.root.clone(),
+            held: held.into(),
+            asked: asked.into(),
+        })
     }
 
     /// Snapshot metadata.

@@ -42,11 +42,7 @@ pub fn load(name: &Path, password_file: Option<&Path>) -> Result<Arc<dyn Identit
     let text = if dfx::is_encrypted(&path) {
         dfx::read(&path, password_file)?
     } else {
-        let text = std::fs::read(&path).map_err(|source| CliError::ReadIdentity {
-            path: path.clone(),
-            source,
-        })?;
-        Zeroizing::new(text)
+        Zeroizing::new(read_file(&path)?)
     };
     let bad = |reason: &'static str| CliError::BadIdentity {
         path: path.clone(),
@@ -62,6 +58,13 @@ pub fn load(name: &Path, password_file: Option<&Path>) -> Result<Arc<dyn Identit
             key(plain.as_bytes(), &[block]).map_err(bad)
         }
     }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|source| CliError::ReadIdentity {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// The key in `text`, read as what its curve says it is, so that no key is taken for one of another curve.

@@ -1,12 +1,11 @@
 //! A rescue by a controller's own hand that is killed after any request, or loses a reply: the same command again ends
 //! verified, with one snapshot to go back to, and knows that one among others.
 
+use crate::killed_anywhere::{Point, run_until};
 use candid::Principal;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::Duration;
 use tests::cli::Cli;
 use tests::faults::Faults;
 use tests::tap::{Moment, Tap};
@@ -57,22 +56,6 @@ fn assert_whole(directory: &Path, at: &str) {
     assert_eq!(sha256(&module), sha256(&wasms::load(PATIENT)), "{at}");
 }
 
-/// A process that does not outlive the test.
-struct Running(Child);
-
-impl Running {
-    fn kill(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 /// Kills a backup after each of its requests in turn, until it has been heard to make one of `last`; runs it again each
 /// time, and insists on a whole backup and one snapshot.
 fn kill_after_each_request(route: &str, last: &str, look: impl Fn(&World, Principal, &str)) {
@@ -82,15 +65,9 @@ fn kill_after_each_request(route: &str, last: &str, look: impl Fn(&World, Princi
         let at = format!("{route}, killed after request {number}");
         let (canister, directory) = patient(&world);
         let cli = backup_by(route, &world, tap.url(), canister, &directory);
-        tap.hold(Some((number, Moment::After)));
-        let child = cli.command().stderr(Stdio::null()).spawn().unwrap();
-        let mut child = Running(child);
-        while !tap.is_held() {
-            let ended = child.0.try_wait().unwrap();
-            assert!(ended.is_none(), "{at}: it ended before {last} was seen");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill();
+        let point = Point::Request(number, Moment::After);
+        let ended = run_until(cli.command(), &tap, Some(point));
+        assert!(ended.is_none(), "{at}: it ended before {last} was seen");
         let is_last = !tap.heard(last).is_empty();
         tap.hold(None);
         cli.succeed();

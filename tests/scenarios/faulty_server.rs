@@ -25,14 +25,19 @@ enum Told {
     No,
 }
 
+/// A ledger with entries of about so many bytes that cannot be upgraded.
+fn bricked(world: &World, bytes: usize) -> Ledger {
+    let entries = varied_entries(SEED, bytes);
+    Ledger::bricked(world, &entries, "patients/ledger_hook_panics")
+}
+
 /// Rescues a ledger with `rules` in force from beginning to end, and compares every record.
 fn rescue_under(name: &str, rules: &[Value], told: Told) {
     let world = World::new();
     let Some(faults) = Faults::of(&world) else {
         return;
     };
-    let entries = varied_entries(SEED, 400_000);
-    let ledger = Ledger::bricked(&world, &entries, "patients/ledger_hook_panics");
+    let ledger = bricked(&world, 400_000);
     let record = ledger.record(&world);
     let flow = Flow::begin(&world, ledger.canister);
 
@@ -117,8 +122,7 @@ fn what_does_not_pass_is_not_repeated() {
     let Some(faults) = Faults::of(&world) else {
         return;
     };
-    let entries = varied_entries(SEED, 400_000);
-    let ledger = Ledger::bricked(&world, &entries, "patients/ledger_hook_panics");
+    let ledger = bricked(&world, 400_000);
     let flow = Flow::begin(&world, ledger.canister);
     let read = |fault: Value| [json!({"on": "query", "method": "stable_read", "fault": fault})];
 
@@ -166,8 +170,7 @@ fn lost_replies_to_the_last_steps_of_a_case_are_got_over() {
     let Some(faults) = Faults::of(&world) else {
         return;
     };
-    let entries = varied_entries(SEED, 100_000);
-    let ledger = Ledger::bricked(&world, &entries, "patients/ledger_hook_panics");
+    let ledger = bricked(&world, 100_000);
     let record = ledger.record(&world);
     let flow = Flow::begin(&world, ledger.canister);
     let patient = ledger.canister.to_text();

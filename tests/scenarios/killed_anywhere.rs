@@ -45,7 +45,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Where a run is ended.
 #[derive(Clone, Copy, Debug)]
-enum Point {
+pub enum Point {
     /// When this request, counted from 1, is on the line.
     Request(u64, Moment),
     /// After this time.
@@ -82,7 +82,7 @@ impl Length {
 }
 
 /// Runs the command and ends it at `point`; none if it was killed.
-fn run_until(mut command: Command, tap: &Tap, point: Option<Point>) -> Option<ExitStatus> {
+pub fn run_until(mut command: Command, tap: &Tap, point: Option<Point>) -> Option<ExitStatus> {
     tap.hold(match point {
         Some(Point::Request(number, moment)) => Some((number, moment)),
         _ => None,

@@ -23,7 +23,7 @@ use crate::transfer::fetch::{FetchOptions, fetch_image};
 use archive::lock::Guard;
 use archive::manifest::{Attestation, Manifest};
 use archive::metadata::Metadata;
-use archive::{ArchiveError, ChunkDigests, Draft, Exclusive, Memory, Seal, Shared, open};
+use archive::{ChunkDigests, Draft, Exclusive, Memory, Seal, Shared, open};
 use candid::Principal;
 use clap::{Args, ValueEnum};
 use rescue_api::HeapChoice;
@@ -143,12 +143,9 @@ pub async fn execute(
     let module = args.module.as_deref().map(read_file).transpose()?;
     // The directory first: a mistake there must show before anything on chain is changed.
     let lock = Exclusive::create(&args.output)?;
-    if let Some(held) = Draft::peek(&lock)?.filter(|held| held.canister != canister.to_text()) {
-        return Err(CliError::Archive(ArchiveError::OtherCanister {
-            path: args.output.clone(),
-            held: held.canister,
-            asked: canister.to_text(),
-        }));
+    if let Some(held) = Draft::peek(&lock)? {
+        lock.layout()
+            .check_canister(&held.canister, &canister.to_text())?;
     }
     let context = Context::open(network, "backup").await?;
     let prepared = match args.route() {

@@ -9,7 +9,7 @@ use crate::offline_patient::{PatientArgs, beside, engine, open};
 use crate::output::{Event, Output};
 use crate::report::OfflineEvent;
 use crate::ways;
-use archive::ArchiveError;
+use archive::Layout;
 use candid::{Nat, Principal};
 use clap::Args;
 use offline::prognosis::Question;
@@ -92,13 +92,8 @@ async fn prognosis(
             canister: None,
         };
         let patient = open(&args, &network, &engine, &output)?;
-        if patient.canister != canister {
-            return Err(CliError::Archive(ArchiveError::OtherCanister {
-                path: args.directory,
-                held: patient.canister.to_text(),
-                asked: canister.to_text(),
-            }));
-        }
+        Layout::new(&args.directory)
+            .check_canister(&patient.canister.to_text(), &canister.to_text())?;
         let question = Question {
             surroundings: Surroundings::default(),
             rules: Rules::default(),

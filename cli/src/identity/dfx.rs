@@ -7,7 +7,7 @@
 //! salt of the key          the bytes that pw_salt is the base64 text of (dfx writes digits of hexadecimals into it)
 //! ```
 
-use super::password;
+use super::{password, read_file};
 use crate::error::CliError;
 use aes_gcm::aead::{Aead, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -52,14 +52,8 @@ pub fn is_encrypted(path: &Path) -> bool {
 /// [`CliError::ReadIdentity`] or [`CliError::BadIdentity`].
 pub fn read(path: &Path, password_file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let settings = path.with_file_name(SETTINGS_FILE);
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| CliError::ReadIdentity {
-            path: path.to_path_buf(),
-            source,
-        })
-    };
-    let encrypted = read(path)?;
-    let found = serde_json::from_slice::<Settings>(&read(&settings)?);
+    let encrypted = read_file(path)?;
+    let found = serde_json::from_slice::<Settings>(&read_file(&settings)?);
     let Ok(Settings { encryption }) = found else {
         return Err(CliError::BadIdentity {
             path: settings,

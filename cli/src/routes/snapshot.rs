@@ -25,9 +25,7 @@ use archive::manifest::{Attestation, Route};
 use archive::metadata::{Metadata, Source};
 use archive::open::ImageReader;
 use archive::stop_note::StopNote;
-use archive::{
-    ArchiveError, Backup, ChunkDigests, Draft, Exclusive, Memory, Receiver, Seal, Subject,
-};
+use archive::{Backup, ChunkDigests, Draft, Exclusive, Memory, Receiver, Seal, Subject};
 use candid::Principal;
 use ic_management_canister_types as ic;
 use std::sync::Arc;
@@ -503,12 +501,8 @@ pub async fn take_for(
 ) -> Result<Vec<u8>, CliError> {
     let canister = management.canister().to_text();
     let earlier = StopNote::read(lock)?;
-    if let Some(note) = earlier.as_ref().filter(|note| note.canister != canister) {
-        return Err(CliError::Archive(ArchiveError::OtherCanister {
-            path: lock.layout().root().to_path_buf(),
-            held: note.canister.clone(),
-            asked: canister,
-        }));
+    if let Some(note) = &earlier {
+        lock.layout().check_canister(&note.canister, &canister)?;
     }
     let runs = management.status().await?.status == ic::CanisterStatusType::Running;
     if !runs && earlier.is_none() {

@@ -28,7 +28,7 @@ impl Server {
     }
 
     /// Moves `replies` and returns how long it took, and the limit at the end.
-    fn run(self, replies: usize, mut pace: impl Pacing) -> (Duration, usize) {
+    fn run(self, replies: usize, pace: &mut impl Pacing) -> (Duration, usize) {
         // When each request began and when its reply comes.
         let mut under_way: Vec<(Duration, Duration)> = Vec::new();
         let mut hands = vec![Duration::ZERO; self.hands];
@@ -80,8 +80,8 @@ impl Pacing for usize {
 #[test]
 fn a_server_far_away_gets_as_many_as_it_may() {
     let server = Server::far(100);
-    let (fixed, _) = server.run(128, LIMIT_MAX);
-    let (time, limit) = server.run(128, Pace::new(LIMIT_MAX));
+    let (fixed, _) = server.run(128, &mut { LIMIT_MAX });
+    let (time, limit) = server.run(128, &mut Pace::new(LIMIT_MAX));
     assert_eq!(limit, LIMIT_MAX);
     assert!(time < fixed.mul_f64(1.1), "{time:?}, {fixed:?}");
 }
@@ -93,9 +93,9 @@ fn a_server_that_suffers_from_crowds_is_spared_them() {
         hands: 1,
         ..Server::far(0)
     };
-    let (fixed, _) = server.run(128, LIMIT_MAX);
-    let (best, _) = server.run(128, 1);
-    let (time, limit) = server.run(128, Pace::new(LIMIT_MAX));
+    let (fixed, _) = server.run(128, &mut { LIMIT_MAX });
+    let (best, _) = server.run(128, &mut 1);
+    let (time, limit) = server.run(128, &mut Pace::new(LIMIT_MAX));
     assert!(limit <= 2, "{limit}");
     assert!(
         time < best.mul_f64(1.1) && time < fixed,
@@ -108,10 +108,10 @@ fn looking_around_costs_little_in_the_long_run() {
     for milliseconds in [0, 1, 10, 100, 300] {
         let server = Server::far(milliseconds);
         let best = (1..=LIMIT_MAX)
-            .map(|limit| server.run(4096, limit).0)
+            .map(|limit| server.run(4096, &mut { limit }).0)
             .min()
             .unwrap();
-        let (time, _) = server.run(4096, Pace::new(LIMIT_MAX));
+        let (time, _) = server.run(4096, &mut Pace::new(LIMIT_MAX));
         assert!(
             time < best.mul_f64(1.1),
             "{milliseconds} ms: {time:?}, {best:?}"
@@ -126,16 +126,6 @@ fn a_server_that_moves_away_gets_more() {
     assert!(limit < LIMIT_MAX, "{limit}");
     let (_, limit) = Server::far(100).run(1024, &mut pace);
     assert_eq!(limit, LIMIT_MAX);
-}
-
-impl Pacing for &mut Pace {
-    fn limit(&self) -> usize {
-        Pace::limit(self)
-    }
-
-    fn replied(&mut self, now: Duration, taken: Duration) {
-        Pace::replied(self, now, taken, LEN_BYTES);
-    }
 }
 
 proptest! {

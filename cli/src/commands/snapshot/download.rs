@@ -8,7 +8,8 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::routes::snapshot::download;
 use crate::snapshots::parse_id;
-use archive::{ArchiveError, Draft, Exclusive};
+use archive::lock::Guard;
+use archive::{Draft, Exclusive};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -40,12 +41,9 @@ pub async fn execute(
     let canister = canister(&args.canister, network)?;
     // The directory first: a mistake there must show before the network is asked.
     let lock = Exclusive::create(&args.output)?;
-    if let Some(held) = Draft::peek(&lock)?.filter(|held| held.canister != canister.to_text()) {
-        return Err(CliError::Archive(ArchiveError::OtherCanister {
-            path: args.output.clone(),
-            held: held.canister,
-            asked: canister.to_text(),
-        }));
+    if let Some(held) = Draft::peek(&lock)? {
+        lock.layout()
+            .check_canister(&held.canister, &canister.to_text())?;
     }
     let context = Context::open(network, "snapshot download").await?;
     download(lock, &context, canister, &id_bytes(&args.snapshot), output).await?;
