@@ -81,23 +81,23 @@ impl Draft {
             layout.check_canister(&held.canister, &subject.canister)?;
         }
         create_folder(&layout.sidecar())?;
-        if subject.snapshot.is_some() && held.is_none_or(|held| held.snapshot != subject.snapshot) {
-            // They would pass for notes on what of this snapshot has arrived.
+        if let Some(held) = held.filter(|_| subject.snapshot.is_some())
+            && held.snapshot != subject.snapshot
+        {
+            // They would pass for notes on what of this snapshot has arrived. Until they are gone the draft is one
+            // of no snapshot: nobody goes on with the new one over them, nor with the old one.
+            let neither = Subject {
+                snapshot: None,
+                ..held
+            };
+            reduce_to_draft(layout, &neither)?;
             for memory in Memory::ALL {
                 remove_if_present(&layout.digests(memory))?;
             }
         }
-        let draft = DraftFile {
-            format: DRAFT_FORMAT.into(),
-            format_version: FORMAT_VERSION,
-            subject: subject.clone(),
-        };
-        write_atomic(&layout.draft(), &manifest::to_json(&draft))?;
+        reduce_to_draft(layout, &subject)?;
         if subject.snapshot.is_some() {
             stop_note::remove(layout)?;
-        }
-        for path in [layout.manifest(), layout.manifest_copy(), layout.sums()] {
-            remove_if_present(&path)?;
         }
         Ok(Self {
             lock,
@@ -268,6 +268,20 @@ impl Draft {
     }
 }
 
+/// Writes the draft, and takes away what makes the directory a finished backup.
+fn reduce_to_draft(layout: &Layout, subject: &Subject) -> Result<(), ArchiveError> {
+    let draft = DraftFile {
+        format: DRAFT_FORMAT.into(),
+        format_version: FORMAT_VERSION,
+        subject: subject.clone(),
+    };
+    write_atomic(&layout.draft(), &manifest::to_json(&draft))?;
+    for path in [layout.manifest(), layout.manifest_copy(), layout.sums()] {
+        remove_if_present(&path)?;
+    }
+    Ok(())
+}
+
 /// What the directory is a backup of; none if it is empty.
 fn held_subject(layout: &Layout) -> Result<Option<Subject>, ArchiveError> {
     let draft = layout.draft();
@@ -276,7 +290,7 @@ fn held_subject(layout: &Layout) -> Result<Option<Subject>, ArchiveError> {
             manifest::parse_versioned(&draft, &read_small(&draft)?, DRAFT_FORMAT)?;
         return Ok(Some(file.subject));
     }
-    if layout.manifest().exists() || layout.manifest_copy().exists() {
+    if open::is_sealed(layout) {
         return Ok(Some(open::read_manifest(layout)?.subject));
     }
     match foreign_entry(layout)? {

@@ -40,6 +40,8 @@ pub fn write_atomic(path: &Path, data: &[u8]) -> Result<(), ArchiveError> {
         path: path.to_path_buf(),
         source,
     };
+    #[cfg(test)]
+    cut::pass().map_err(error)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -62,21 +64,27 @@ pub fn rename_durable(from: &Path, to: &Path) -> Result<(), ArchiveError> {
         to: to.to_path_buf(),
         source,
     };
+    #[cfg(test)]
+    cut::pass().map_err(error)?;
     fs::rename(from, to).map_err(error)?;
     sync_parent(to).map_err(error)
 }
 
-/// Removes `path` if it exists.
+/// Removes `path` if it exists, durably.
 ///
 /// # Errors
 /// [`ArchiveError::Remove`].
 pub fn remove_if_present(path: &Path) -> Result<(), ArchiveError> {
+    let error = |source| ArchiveError::Remove {
+        path: path.to_path_buf(),
+        source,
+    };
+    #[cfg(test)]
+    cut::pass().map_err(error)?;
     match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ArchiveError::Remove {
-            path: path.to_path_buf(),
-            source,
-        }),
-        _ => Ok(()),
+        Ok(()) => sync_parent(path).map_err(error),
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(error(source)),
     }
 }
 
@@ -102,4 +110,29 @@ fn tmp_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(TMP_SUFFIX);
     name.into()
+}
+
+/// Lets a test end the process, so to speak, before any one of the operations above.
+#[cfg(test)]
+pub(crate) mod cut {
+    use std::cell::Cell;
+
+    thread_local! {
+        static OPERATIONS_LEFT: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// From now on this many operations are done, and none after them; all of them if `None`.
+    pub fn after(operations: Option<u64>) {
+        OPERATIONS_LEFT.set(operations);
+    }
+
+    pub fn pass() -> std::io::Result<()> {
+        match OPERATIONS_LEFT.get() {
+            Some(0) => Err(std::io::Error::other("cut off by the test")),
+            left => {
+                OPERATIONS_LEFT.set(left.map(|left| left - 1));
+                Ok(())
+            }
+        }
+    }
 }

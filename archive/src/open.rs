@@ -223,14 +223,19 @@ pub fn read_certified(layout: &Layout, name: &str) -> Option<Vec<u8>> {
     read_small(&layout.certified().join(name)).ok()
 }
 
+/// Whether the directory holds a finished backup. A copy of the manifest stands for one that was lost; beside a
+/// draft it is what the last step of a backup, or the first of the next, leaves when it is cut off.
+pub fn is_sealed(layout: &Layout) -> bool {
+    layout.manifest().exists() || layout.manifest_copy().exists() && !layout.draft().exists()
+}
+
 /// Reads the manifest, or its copy if the manifest cannot be understood.
 ///
 /// # Errors
-/// [`ArchiveError::NotSealed`] when there is neither; [`ArchiveError::Parse`] or
+/// [`ArchiveError::NotSealed`] when the backup [is not finished](is_sealed); [`ArchiveError::Parse`] or
 /// [`ArchiveError::NewerFormat`] when neither can be understood.
 pub fn read_manifest(layout: &Layout) -> Result<Manifest, ArchiveError> {
-    let (first, second) = (layout.manifest(), layout.manifest_copy());
-    if !first.exists() && !second.exists() {
+    if !is_sealed(layout) {
         let remedy = if layout.draft().exists() {
             "a backup was begun there; run the same backup command again to finish it"
         } else {
@@ -241,6 +246,7 @@ pub fn read_manifest(layout: &Layout) -> Result<Manifest, ArchiveError> {
             remedy,
         });
     }
+    let (first, second) = (layout.manifest(), layout.manifest_copy());
     let read = |path: &Path| Manifest::parse(path, &read_small(path)?);
     match read(&first) {
         Err(ArchiveError::Parse { .. } | ArchiveError::Read { .. }) if second.exists() => {

@@ -198,7 +198,7 @@ fn is_look(held: &Manifest) -> bool {
 /// The manifest of a finished backup; none where there is none yet.
 fn sealed(directory: &Path) -> Result<Option<Manifest>, CliError> {
     let layout = Layout::new(directory);
-    if !layout.manifest().exists() && !layout.manifest_copy().exists() {
+    if !open::is_sealed(&layout) {
         return Ok(None);
     }
     Ok(Some(open::read_manifest(&layout)?))

@@ -5,7 +5,7 @@
 use archive::digests::{ChunkDigests, sha256};
 use archive::manifest::{Attestation, Route, Subject};
 use archive::metadata::{Global, GlobalTimer, HookStatus, Metadata, Source};
-use archive::{Backup, Draft, Exclusive, Memory, Seal};
+use archive::{ArchiveError, Backup, Draft, Exclusive, Memory, Seal};
 use std::path::Path;
 
 pub const CHUNK: u64 = 4096;
@@ -83,17 +83,44 @@ pub fn chunk(digests: &ChunkDigests, data: &[u8], index: u64) -> Vec<u8> {
 
 /// Makes the whole backup, or goes on with it; returns the chunks that had to be written.
 pub fn make(dir: &Path, stable: &[u8], heap: &[u8]) -> (Backup, Vec<(Memory, u64)>) {
-    let mut draft = Draft::begin(Exclusive::create(dir).unwrap(), subject()).unwrap();
+    try_make(dir, stable, heap).unwrap()
+}
+
+/// As [`make`], as far as it gets.
+pub fn try_make(
+    dir: &Path,
+    stable: &[u8],
+    heap: &[u8],
+) -> Result<(Backup, Vec<(Memory, u64)>), ArchiveError> {
+    let mut draft = Draft::begin(Exclusive::create(dir)?, subject())?;
     let mut written = Vec::new();
     for (memory, data) in [(Memory::Stable, stable), (Memory::Heap, heap)] {
-        let mut writer = draft.writer(digests(memory, data)).unwrap();
-        for index in writer.survey(&mut |_| {}).unwrap() {
-            writer
-                .write(index, &chunk(writer.digests(), data, index))
-                .unwrap();
+        let mut writer = draft.writer(digests(memory, data))?;
+        for index in writer.survey(&mut |_| {})? {
+            writer.write(index, &chunk(writer.digests(), data, index))?;
             written.push((memory, index));
         }
-        draft.add_image(writer.seal(&mut |_| {}).unwrap());
+        draft.add_image(writer.seal(&mut |_| {})?);
     }
-    (draft.seal(seal()).unwrap(), written)
+    Ok((draft.seal(seal())?, written))
+}
+
+/// Downloads a snapshot, or goes on with it, as far as it gets.
+pub fn try_receive(dir: &Path, id: &str, stable: &[u8], heap: &[u8]) -> Result<(), ArchiveError> {
+    let subject = Subject {
+        route: Route::Snapshot,
+        attestation: Attestation::Received,
+        snapshot: Some(id.into()),
+        ..subject()
+    };
+    let mut draft = Draft::begin(Exclusive::create(dir)?, subject)?;
+    for (memory, data) in [(Memory::Stable, stable), (Memory::Heap, heap)] {
+        let receiver = draft.receiver(memory, data.len() as u64)?;
+        for index in receiver.survey(&mut |_| {})? {
+            receiver.write(index, &chunk(receiver.shape(), data, index))?;
+        }
+        let sealed = draft.writer(receiver.finish()?)?.seal(&mut |_| {})?;
+        draft.add_image(sealed);
+    }
+    draft.seal(seal()).map(drop)
 }
