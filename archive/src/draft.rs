@@ -21,7 +21,7 @@ use crate::metadata::{Metadata, MetadataError};
 use crate::open::{self, Backup};
 use crate::provenance::Provenance;
 use crate::receive::Receiver;
-use crate::stop_note;
+use crate::stop_note::StopNote;
 use crate::sums;
 use crate::write::ImageWriter;
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ impl Draft {
         }
         reduce_to_draft(layout, &subject)?;
         if subject.snapshot.is_some() {
-            stop_note::remove(layout)?;
+            StopNote::remove(&layout.stop_note())?;
         }
         Ok(Self {
             lock,

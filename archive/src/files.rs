@@ -101,6 +101,8 @@ pub fn create_folder(path: &Path) -> Result<(), ArchiveError> {
 
 fn sync_parent(path: &Path) -> std::io::Result<()> {
     match path.parent() {
+        // That of a bare name.
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

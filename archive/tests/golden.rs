@@ -96,13 +96,13 @@ fn version_1_is_written_byte_for_byte() {
 fn a_stop_note_is_written_byte_for_byte_and_goes_with_the_draft_of_its_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let lock = Exclusive::create(dir.path()).unwrap();
-    assert_eq!(StopNote::read(&lock).unwrap(), None);
+    let path = lock.layout().stop_note();
+    assert_eq!(StopNote::read(&path).unwrap(), None);
     let note = StopNote {
         canister: "bkyz2-fmaaa-aaaaa-qaaaq-cai".into(),
         snapshot: Some("00ff".into()),
     };
-    note.write(&lock).unwrap();
-    let path = lock.layout().stop_note();
+    note.write(&path).unwrap();
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
         r#"{
@@ -113,7 +113,7 @@ fn a_stop_note_is_written_byte_for_byte_and_goes_with_the_draft_of_its_snapshot(
 }
 "#
     );
-    assert_eq!(StopNote::read(&lock).unwrap(), Some(note.clone()));
+    assert_eq!(StopNote::read(&path).unwrap(), Some(note.clone()));
 
     // A backup by another route leaves it: the canister is still to be started.
     let canister = Subject {

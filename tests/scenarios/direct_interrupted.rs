@@ -46,6 +46,12 @@ fn snapshots(world: &World, canister: Principal) -> usize {
     held.unwrap().len()
 }
 
+fn status(world: &World, canister: Principal) -> String {
+    let sender = Some(world.operator.principal);
+    let status = world.pic.canister_status(canister, sender);
+    format!("{:?}", status.unwrap().status)
+}
+
 /// Insists on a finished backup with the patient's own module, which can be loaded as a snapshot.
 fn assert_whole(directory: &Path, at: &str) {
     Cli::offline(&[&"verify", &directory]).succeed();
@@ -92,11 +98,44 @@ fn a_backup_by_snapshot_killed_after_any_request_takes_one_snapshot_and_leaves_i
         "--by-snapshot",
         "read_canister_snapshot_data",
         |world, canister, at| {
-            let sender = Some(world.operator.principal);
-            let status = world.pic.canister_status(canister, sender).unwrap().status;
-            assert_eq!(format!("{status:?}"), "Running", "{at}");
+            assert_eq!(status(world, canister), "Running", "{at}");
         },
     );
+}
+
+#[test]
+fn an_order_for_a_snapshot_killed_after_any_request_takes_one_and_leaves_the_canister_running() {
+    let world = World::new();
+    let tap = Tap::start(&world.url());
+    for number in 1.. {
+        let (canister, folder) = patient(&world);
+        fs::create_dir(&folder).unwrap();
+        let id = canister.to_text();
+        let cli = Cli::over(&world, tap.url(), &[&"snapshot", &"create", &id]);
+        let command = || {
+            let mut command = cli.command();
+            command.current_dir(&folder);
+            command
+        };
+        let point = Point::Request(number, Moment::After);
+        if let Some(status) = run_until(command(), &tap, Some(point)) {
+            assert!(status.success());
+            assert!(number > 5, "only {number} requests");
+            break;
+        }
+        tap.hold(None);
+        let output = command().output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "after request {number}: {said}");
+        assert_eq!(snapshots(&world, canister), 1, "after request {number}");
+        assert_eq!(
+            status(&world, canister),
+            "Running",
+            "after request {number}"
+        );
+        // The note, if there was one, is gone.
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
 }
 
 #[test]

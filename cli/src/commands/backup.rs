@@ -208,7 +208,7 @@ async fn by_snapshot(
     let held = management.snapshots().await?;
     let id = match begun.filter(|id| held.iter().any(|snapshot| snapshot.id == *id)) {
         Some(id) => id,
-        None => routes::snapshot::take_for(&lock, &management, &held, output).await?,
+        None => routes::taking::take(&management, &lock.layout().stop_note(), None, output).await?,
     };
     routes::snapshot::download(lock, context, canister, &id, output).await?;
     context.report(output);

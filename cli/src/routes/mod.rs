@@ -5,6 +5,7 @@ pub mod direct;
 pub mod endpoints;
 pub mod rescue;
 pub mod snapshot;
+pub mod taking;
 pub mod way_back;
 
 use crate::case::{Case, recorded_root};

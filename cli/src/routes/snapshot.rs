@@ -20,11 +20,9 @@ use crate::snapshots::{SnapshotData, write_kind};
 use crate::transfer::plan::{Span, spans};
 use crate::transfer::{Source as _, pool};
 use archive::digests::{CHUNK_LEN_BYTES, sha256};
-use archive::lock::Guard;
 use archive::manifest::{Attestation, Route};
 use archive::metadata::{Metadata, Source};
 use archive::open::ImageReader;
-use archive::stop_note::StopNote;
 use archive::{Backup, ChunkDigests, Draft, Exclusive, Memory, Receiver, Seal, Subject};
 use candid::Principal;
 use ic_management_canister_types as ic;
@@ -465,81 +463,6 @@ async fn differing(
     Ok(differing)
 }
 
-/// Takes a snapshot of the canister as it stands, stopped first, and started again if it ran.
-///
-/// # Errors
-/// When a call fails or it does not stop; it is started again even then, if that is possible.
-pub async fn take(
-    management: &Management<'_>,
-    replace: Option<&[u8]>,
-    leave_stopped: bool,
-    output: &Output,
-) -> Result<Vec<u8>, CliError> {
-    let ran = management.stop_and_wait(output).await?;
-    let taken = management.take(replace).await;
-    if ran && !leave_stopped {
-        output.step("start the canister");
-        management.start().await?;
-    } else if !ran {
-        output.step("the canister was stopped before, and stays so");
-    }
-    let id = taken?;
-    output.step(format!("took snapshot {}", hex::encode(&id)));
-    Ok(id)
-}
-
-/// Takes a snapshot for the directory that `lock` protects, as [`take`] does. A command that was killed on the way is
-/// gone on with: the canister it stopped is started, and the snapshot it took is found.
-///
-/// # Errors
-/// When a call fails or it does not stop; it is started again even then, if that is possible.
-pub async fn take_for(
-    lock: &Exclusive,
-    management: &Management<'_>,
-    held: &[ic::Snapshot],
-    output: &Output,
-) -> Result<Vec<u8>, CliError> {
-    let canister = management.canister().to_text();
-    let earlier = StopNote::read(lock)?;
-    if let Some(note) = &earlier {
-        lock.layout().check_canister(&note.canister, &canister)?;
-    }
-    let runs = management.status().await?.status == ic::CanisterStatusType::Running;
-    if !runs && earlier.is_none() {
-        return take(management, None, false, output).await;
-    }
-    let mut note = earlier.unwrap_or(StopNote {
-        canister,
-        snapshot: None,
-    });
-    let is_held = |id: &String| held.iter().any(|snapshot| hex::encode(&snapshot.id) == *id);
-    note.snapshot = note.snapshot.filter(is_held);
-    if !runs {
-        output.step("an interrupted command stopped the canister: go on from there");
-    }
-    if note.snapshot.is_none() {
-        note.write(lock)?;
-        management.stop_and_wait(output).await?;
-        match way_back::find_or_take(management).await {
-            Ok((done, id)) => {
-                note.snapshot = Some(hex::encode(&id));
-                output.step(format!("{done} snapshot {}", hex::encode(&id)));
-            }
-            Err(error) => {
-                management.start().await?;
-                return Err(error);
-            }
-        }
-        note.write(lock)?;
-    }
-    if management.status().await?.status != ic::CanisterStatusType::Running {
-        output.step("start the canister");
-        management.start().await?;
-    }
-    let id = note.snapshot.and_then(|id| hex::decode(id).ok());
-    Ok(id.expect("BUG: it is the id of a snapshot that is held or was taken"))
-}
-
 /// What is done about the present state before another one is loaded over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WayBack {
@@ -564,12 +487,11 @@ pub async fn load(
     let before = management.status().await?;
     match (way_back, &before.module_hash) {
         (WayBack::Snapshot, Some(_)) => {
-            let back = management.take(None).await?;
+            let (done, back) = way_back::find_or_take(management, None).await?;
+            let back = hex::encode(&back);
             output.step(format!(
-                "took snapshot {} of the present state: the way back is `ic-rescue snapshot restore {} {}`",
-                hex::encode(&back),
+                "{done} snapshot {back} of the present state: the way back is `ic-rescue snapshot restore {} {back}`",
                 management.canister(),
-                hex::encode(&back)
             ));
         }
         (WayBack::Snapshot, None) => {

@@ -31,7 +31,7 @@ pub async fn keep(management: &Management<'_>, output: &Output) -> Result<(), Cl
         // The snapshot from before the pair came is the way back.
         return Ok(());
     }
-    let (done, id) = same_or_new(management, taken, before.version).await?;
+    let (done, id) = same_or_new(management, taken, before.version, None).await?;
     let id = hex::encode(id);
     output.step(format!(
         "{done} snapshot {id} to go back to: ic-rescue snapshot restore {} {id}",
@@ -40,27 +40,29 @@ pub async fn keep(management: &Management<'_>, output: &Output) -> Result<(), Cl
     Ok(())
 }
 
-/// The snapshot of the stopped canister as it is, and whether it was found or taken.
+/// The snapshot of the stopped canister as it is, and whether it was found or taken, in place of `replace`.
 ///
 /// # Errors
 /// When a call fails.
 pub async fn find_or_take(
     management: &Management<'_>,
+    replace: Option<&[u8]>,
 ) -> Result<(&'static str, Vec<u8>), CliError> {
     let version = management.status().await?.version;
     let taken = taken(management).await?;
-    same_or_new(management, taken, version).await
+    same_or_new(management, taken, version, replace).await
 }
 
 async fn same_or_new(
     management: &Management<'_>,
     taken: Vec<Taken>,
     version: u64,
+    replace: Option<&[u8]>,
 ) -> Result<(&'static str, Vec<u8>), CliError> {
     let same = |held: &Taken| held.metadata.canister_version == version;
     match taken.into_iter().find(same) {
         Some(held) => Ok(("found", held.id)),
-        None => Ok(("took", management.take(None).await?)),
+        None => Ok(("took", management.take(replace).await?)),
     }
 }
 

@@ -6,14 +6,17 @@ use crate::args::{NetworkArgs, canister};
 use crate::error::CliError;
 use crate::management::Management;
 use crate::output::{Event, Output};
-use crate::routes::snapshot::take;
+use crate::routes::taking;
 use crate::snapshots::parse_id;
+use archive::stop_note::StopNote;
+use candid::Principal;
 use clap::Args;
+use std::path::PathBuf;
 
 /// Options of `snapshot create`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ic-rescue snapshot create bkyz2-fmaaa-aaaaa-qaaaq-cai --identity me.pem\n\nA canister that was stopped before stays stopped."
+    after_help = "Example:\n  ic-rescue snapshot create bkyz2-fmaaa-aaaaa-qaaaq-cai --identity me.pem\n\nA canister that was stopped before stays stopped. While one that ran is stopped, CANISTER.stopped.json in\nthis folder says so: run an interrupted command again here, and it starts the canister."
 )]
 pub struct CreateArgs {
     /// The canister.
@@ -50,7 +53,12 @@ pub async fn execute(
         return Ok(0);
     }
     let replace = args.replace.as_deref().map(id_bytes);
-    let id = take(&management, replace.as_deref(), args.leave_stopped, output).await?;
+    let note = note_path(canister);
+    let id = if args.leave_stopped {
+        taking::take_stopped(&management, replace.as_deref(), output).await?
+    } else {
+        taking::take(&management, &note, replace.as_deref(), output).await?
+    };
     let made = management
         .snapshots()
         .await?
@@ -59,5 +67,11 @@ pub async fn execute(
     if let Some(made) = made {
         output.say(&Event::snapshot(canister, &made));
     }
+    StopNote::remove(&note)?;
     Ok(0)
+}
+
+/// Where it is noted that the canister was stopped, for whoever runs an interrupted command again.
+fn note_path(canister: Principal) -> PathBuf {
+    PathBuf::from(format!("{canister}.stopped.json"))
 }
