@@ -5,15 +5,20 @@ use crate::ic_rescue;
 use ic_management_canister_types::WasmMemoryPersistence;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use tests::cli::Cli;
 use tests::hoard::{Hoard, Holdings, Hook, Note, Place, Rule};
+use tests::kills::Kills;
 use tests::rescue::Rescue;
+use tests::tap::Tap;
 use tests::{World, sha256, wasms};
 
 /// The hook fails until something is chosen.
 const CHOICE: i32 = 9;
 /// The hook fails, whatever is chosen.
 const NO_WAY: i32 = 10;
+/// Of some ninety requests of a whole `heal`, one in so many is one to be killed after: a heal takes seconds.
+const HEALING_EVERY: u64 = 8;
 const CHECKS: [&str; 6] = [
     "--check",
     "digest",
@@ -25,7 +30,7 @@ const CHECKS: [&str; 6] = [
 
 /// A broken canister and who is to heal it.
 struct Ward {
-    world: World,
+    world: Rc<World>,
     hoard: Hoard,
     rescue: Rescue,
     before: Holdings,
@@ -34,13 +39,13 @@ struct Ward {
 
 impl Ward {
     fn open(hook: Hook) -> Ward {
-        let world = World::new();
+        let world = Rc::new(World::new());
+        let rescue = Rescue::install(&world);
         let hoard = Hoard::broken(&world, hook, Place::heap);
-        Ward::of(world, hoard)
+        Ward::of(world, rescue, hoard)
     }
 
-    fn of(world: World, hoard: Hoard) -> Ward {
-        let rescue = Rescue::install(&world);
+    fn of(world: Rc<World>, rescue: Rescue, hoard: Hoard) -> Ward {
         rescue.take_control_of(&world, hoard.canister);
         Ward {
             before: hoard.holdings(&world),
@@ -52,11 +57,30 @@ impl Ward {
     }
 
     fn directory(&self) -> PathBuf {
-        self.world.folder.path().join("healing")
+        let name = format!("healing-{}", self.hoard.canister);
+        self.world.folder.path().join(name)
     }
 
     fn heal(&self, more: &[&str]) -> Cli {
-        heal(&self.world, self.hoard, self.rescue, more)
+        self.heal_over(&self.world.url(), more)
+    }
+
+    fn heal_over(&self, network: &str, more: &[&str]) -> Cli {
+        let (directory, fixed) = (self.directory(), crate::file("hoard_fixed"));
+        let canister = self.hoard.canister.to_text();
+        let rescue = self.rescue.canister.to_text();
+        let mut args: Vec<&dyn AsRef<OsStr>> = vec![
+            &"heal",
+            &canister,
+            &"--fixed",
+            &fixed,
+            &"-o",
+            &directory,
+            &"--rescue",
+            &rescue,
+        ];
+        args.extend(more.iter().map(|text| text as &dyn AsRef<OsStr>));
+        Cli::over(&self.world, network, &args)
     }
 
     /// Insists that an upgrade fails as `complaint` says, and leaves the canister as it is.
@@ -109,24 +133,6 @@ impl Ward {
             candid::decode_one(&ask("rules", "()")).unwrap(),
         )
     }
-}
-
-fn heal(world: &World, hoard: Hoard, rescue: Rescue, more: &[&str]) -> Cli {
-    let directory = world.folder.path().join("healing");
-    let fixed = crate::file("hoard_fixed");
-    let (canister, rescue) = (hoard.canister.to_text(), rescue.canister.to_text());
-    let mut args: Vec<&dyn AsRef<OsStr>> = vec![
-        &"heal",
-        &canister,
-        &"--fixed",
-        &fixed,
-        &"-o",
-        &directory,
-        &"--rescue",
-        &rescue,
-    ];
-    args.extend(more.iter().map(|text| text as &dyn AsRef<OsStr>));
-    Cli::new(world, &args)
 }
 
 fn runs_without_snapshots(world: &World, hoard: Hoard) {
@@ -219,10 +225,11 @@ fn narrowed(pages: u64) -> Vec<u8> {
 #[test]
 fn a_heap_with_no_room_to_serialise_is_told_and_its_records_are_taken_out() {
     const HEAP_PAGES: u64 = 2_000;
-    let world = World::new();
+    let world = Rc::new(World::new());
+    let rescue = Rescue::install(&world);
     let hook = Hook::out_of_memory;
     let hoard = Hoard::filled(&world, hook, Place::heap, narrowed(HEAP_PAGES));
-    let ward = Ward::of(world, hoard);
+    let ward = Ward::of(world, rescue, hoard);
     ward.is_bricked("trap");
     let said = ends_with(&ward.heal(&["--yes"]), NO_WAY);
     assert!(said.contains("cannot grow by what it asks for"), "{said}");
@@ -431,43 +438,47 @@ fn a_canister_that_goes_on_after_the_look_is_looked_at_again() {
     assert!(!ward.directory().join("forecast").exists());
 }
 
-#[test]
-fn a_look_that_is_interrupted_goes_on_and_leaves_no_snapshot() {
-    const ATTEMPTS_MAX: u64 = 30;
-    let ward = Ward::open(Hook::not_grown);
-    let look = ward.heal(&["--look"]);
-    for attempt in 1..=ATTEMPTS_MAX {
-        let mut child = look
-            .command()
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(150 * attempt));
-        if child.try_wait().unwrap().is_some() {
-            break;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let said = look.succeed();
-    let operator = Some(ward.world.operator.principal);
-    let list = || {
-        let (pic, canister) = (&ward.world.pic, ward.hoard.canister);
-        pic.list_canister_snapshots(canister, operator).unwrap()
+/// Interrupts `heal` with `more` over canisters of one world, after one in `every` of its requests.
+fn finishes_in_spite_of_kills(every: u64, more: &[&str], judge: impl Fn(&Ward, &str, &str)) {
+    let world = Rc::new(World::new());
+    let rescue = Rescue::install(&world);
+    let kills = Kills {
+        tap: &Tap::start(&world.url()),
+        every,
+        until: None,
     };
-    // One whose id never came back belongs to nobody: it is named, not deleted.
-    for left in list() {
-        let args = (left.id.clone(), hex::encode(&left.id));
-        ward.world
-            .pic
-            .delete_canister_snapshot(ward.hoard.canister, operator, args.0)
-            .unwrap();
-        println!("{} was left behind; the last attempt said:\n{said}", args.1);
-    }
-    ward.is_untouched();
-    ward.heal(&["--yes", "--delete-snapshot"]).succeed();
-    assert!(list().is_empty());
-    ward.is_healed();
+    let begin = || {
+        let hoard = Hoard::broken(&world, Hook::not_grown, Place::heap);
+        let ward = Ward::of(world.clone(), rescue, hoard);
+        (ward.heal_over(kills.tap.url(), more), ward)
+    };
+    let requests = every * kills.each(begin, judge);
+    assert!(requests > 10, "only {requests} requests");
+}
+
+#[test]
+fn a_look_killed_after_any_request_goes_on_and_leaves_no_snapshot() {
+    finishes_in_spite_of_kills(1, &["--look"], |ward, at, said| {
+        let (pic, canister) = (&ward.world.pic, ward.hoard.canister);
+        let operator = Some(ward.world.operator.principal);
+        // One whose id never came back belongs to nobody: it is named, not deleted.
+        for left in pic.list_canister_snapshots(canister, operator).unwrap() {
+            let name = format!("snapshot delete {canister} {}", hex::encode(&left.id));
+            assert!(said.contains(&name), "{at}: {said}");
+            pic.delete_canister_snapshot(canister, operator, left.id)
+                .unwrap();
+        }
+        ward.is_untouched();
+    });
+}
+
+#[test]
+fn healing_killed_after_its_requests_goes_on() {
+    finishes_in_spite_of_kills(
+        HEALING_EVERY,
+        &["--yes", "--delete-snapshot"],
+        |ward, _, _| ward.is_healed(),
+    );
 }
 
 #[test]

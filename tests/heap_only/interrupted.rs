@@ -1,64 +1,66 @@
-//! Killed anywhere, the same command again finishes the job.
+//! Killed after any request, the same command again finishes the job.
 
-use crate::{file, ic_rescue};
-use std::process::Stdio;
-use std::time::Duration;
+use crate::{file, ic_rescue_over};
 use tests::hoard::{Hoard, Hook, Place};
+use tests::kills::Kills;
+use tests::tap::Tap;
 use tests::{World, wasms};
 
-/// Kills the command after ever longer times until it comes to its end by itself.
-fn finish_in_spite_of_kills(world: &World, verb: &str, hoard: Hoard, more: &[&str]) {
-    const ATTEMPTS_MAX: u32 = 60;
+/// Interrupts `verb` over canisters broken by `hook`, and insists that each ends with what it held and that `judge`
+/// holds.
+fn finishes_in_spite_of_kills(
+    hook: Hook,
+    verb: &str,
+    more: &[&str],
+    judge: impl Fn(&World, Hoard, &str),
+) {
+    let world = World::new();
+    let kills = Kills {
+        tap: &Tap::start(&world.url()),
+        every: 1,
+        until: None,
+    };
     let more: Vec<&dyn AsRef<std::ffi::OsStr>> =
         more.iter().map(|text| text as &dyn AsRef<_>).collect();
-    let words = world.folder.path().join("words.txt");
-    for attempt in 1..=ATTEMPTS_MAX {
-        let mut child = ic_rescue(world, verb, hoard, &more)
-            .command()
-            .stderr(Stdio::from(std::fs::File::create(&words).unwrap()))
-            .spawn()
-            .unwrap();
-        // Each attempt gets farther than the one before, whatever a call takes on this machine.
-        for _ in 0..attempt * attempt {
-            std::thread::sleep(Duration::from_millis(60));
-            if let Some(status) = child.try_wait().unwrap() {
-                let said = std::fs::read_to_string(&words).unwrap();
-                assert!(status.success(), "attempt {attempt}: {status}\n{said}");
-                return;
-            }
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    panic!("not finished in {ATTEMPTS_MAX} attempts");
+    let begin = || {
+        let hoard = Hoard::broken(&world, hook, Place::heap);
+        let before = hoard.holdings(&world);
+        let cli = ic_rescue_over(&world, kills.tap.url(), verb, hoard, &more);
+        (cli, (hoard, before))
+    };
+    let requests = kills.each(begin, |(hoard, before), at, _| {
+        assert_eq!(hoard.holdings(&world), *before, "{at}");
+        judge(&world, *hoard, at);
+    });
+    assert!(requests > 10, "only {requests} requests");
+}
+
+fn hotfix_finishes(more: &[&str]) {
+    finishes_in_spite_of_kills(Hook::panics, "hotfix", more, |world, hoard, at| {
+        assert_ne!(
+            world.module_hash(hoard.canister),
+            Some(tests::sha256(&wasms::load("patients/hoard"))),
+            "{at}"
+        );
+    });
 }
 
 #[test]
 fn a_hotfix_survives_kills() {
-    let world = World::new();
-    for more in [
-        &["--check", "digest"][..],
-        &["--check", "digest", "--via-snapshot"],
-    ] {
-        let hoard = Hoard::broken(&world, Hook::panics, Place::heap);
-        let before = hoard.holdings(&world);
-        finish_in_spite_of_kills(&world, "hotfix", hoard, more);
-        assert_eq!(hoard.holdings(&world), before);
-        assert_ne!(
-            world.module_hash(hoard.canister),
-            Some(tests::sha256(&wasms::load("patients/hoard")))
-        );
-    }
+    hotfix_finishes(&["--check", "digest"]);
+}
+
+#[test]
+fn a_hotfix_by_way_of_a_snapshot_survives_kills() {
+    hotfix_finishes(&["--check", "digest", "--via-snapshot"]);
 }
 
 #[test]
 fn growing_survives_kills() {
-    let world = World::new();
-    let hoard = Hoard::broken(&world, Hook::not_grown, Place::heap);
-    let before = hoard.holdings(&world);
     let fixed = file("hoard_fixed").display().to_string();
     let more = ["8MiB", "--upgrade", &fixed, "--check", "digest"];
-    finish_in_spite_of_kills(&world, "grow-stable", hoard, &more);
-    assert_eq!(hoard.build(&world), "fixed");
-    assert_eq!(hoard.holdings(&world), before);
+    let is_fixed = |world: &World, hoard: Hoard, at: &str| {
+        assert_eq!(hoard.build(world), "fixed", "{at}");
+    };
+    finishes_in_spite_of_kills(Hook::not_grown, "grow-stable", &more, is_fixed);
 }

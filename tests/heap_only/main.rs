@@ -22,10 +22,21 @@ use tests::wasms;
 
 /// `ic-rescue VERB PATIENT …` with the logbook in the scenario's folder.
 fn ic_rescue(world: &World, verb: &str, hoard: Hoard, more: &[&dyn AsRef<OsStr>]) -> Cli {
+    ic_rescue_over(world, &world.url(), verb, hoard, more)
+}
+
+/// The same over `network`.
+fn ic_rescue_over(
+    world: &World,
+    network: &str,
+    verb: &str,
+    hoard: Hoard,
+    more: &[&dyn AsRef<OsStr>],
+) -> Cli {
     let (canister, logbook) = (hoard.canister.to_text(), logbook(world, hoard));
     let mut args: Vec<&dyn AsRef<OsStr>> = vec![&verb, &canister, &"--logbook", &logbook];
     args.extend(more);
-    Cli::new(world, &args)
+    Cli::over(world, network, &args)
 }
 
 /// Where its changes are remembered.

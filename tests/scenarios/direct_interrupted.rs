@@ -1,14 +1,15 @@
 //! A rescue by a controller's own hand that is killed after any request, or loses a reply: the same command again ends
 //! verified, with one snapshot to go back to, and knows that one among others.
 
-use crate::killed_anywhere::{Point, run_until};
 use candid::Principal;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tests::cli::Cli;
 use tests::faults::Faults;
-use tests::tap::{Moment, Tap};
+use tests::kills::Kills;
+use tests::tap::Tap;
 use tests::{World, sha256, wasms};
 
 const PATIENT: &str = "patients/ledger_hook_panics";
@@ -62,29 +63,25 @@ fn assert_whole(directory: &Path, at: &str) {
     assert_eq!(sha256(&module), sha256(&wasms::load(PATIENT)), "{at}");
 }
 
-/// Kills a backup after each of its requests in turn, until it has been heard to make one of `last`; runs it again each
-/// time, and insists on a whole backup and one snapshot.
+/// Kills a backup after each of its requests up to the first one of `last`, and insists on a whole backup and one
+/// snapshot.
 fn kill_after_each_request(route: &str, last: &str, look: impl Fn(&World, Principal, &str)) {
     let world = World::new();
-    let tap = Tap::start(&world.url());
-    for number in 1.. {
-        let at = format!("{route}, killed after request {number}");
+    let kills = Kills {
+        tap: &Tap::start(&world.url()),
+        every: 1,
+        until: Some(last),
+    };
+    let begin = || {
         let (canister, directory) = patient(&world);
-        let cli = backup_by(route, &world, tap.url(), canister, &directory);
-        let point = Point::Request(number, Moment::After);
-        let ended = run_until(cli.command(), &tap, Some(point));
-        assert!(ended.is_none(), "{at}: it ended before {last} was seen");
-        let is_last = !tap.heard(last).is_empty();
-        tap.hold(None);
-        cli.succeed();
-        assert_eq!(snapshots(&world, canister), 1, "{at}");
-        assert_whole(&directory, &at);
-        look(&world, canister, &at);
-        if is_last {
-            println!("{number} requests up to {last}");
-            break;
-        }
-    }
+        let cli = backup_by(route, &world, kills.tap.url(), canister, &directory);
+        (cli, (canister, directory))
+    };
+    kills.each(begin, |(canister, directory), at, _| {
+        assert_eq!(snapshots(&world, *canister), 1, "{at}");
+        assert_whole(directory, at);
+        look(&world, *canister, at);
+    });
 }
 
 #[test]
@@ -106,36 +103,25 @@ fn a_backup_by_snapshot_killed_after_any_request_takes_one_snapshot_and_leaves_i
 #[test]
 fn an_order_for_a_snapshot_killed_after_any_request_takes_one_and_leaves_the_canister_running() {
     let world = World::new();
-    let tap = Tap::start(&world.url());
-    for number in 1.. {
+    let kills = Kills {
+        tap: &Tap::start(&world.url()),
+        every: 1,
+        until: None,
+    };
+    let begin = || {
         let (canister, folder) = patient(&world);
         fs::create_dir(&folder).unwrap();
-        let id = canister.to_text();
-        let cli = Cli::over(&world, tap.url(), &[&"snapshot", &"create", &id]);
-        let command = || {
-            let mut command = cli.command();
-            command.current_dir(&folder);
-            command
-        };
-        let point = Point::Request(number, Moment::After);
-        if let Some(status) = run_until(command(), &tap, Some(point)) {
-            assert!(status.success());
-            assert!(number > 5, "only {number} requests");
-            break;
-        }
-        tap.hold(None);
-        let output = command().output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "after request {number}: {said}");
-        assert_eq!(snapshots(&world, canister), 1, "after request {number}");
-        assert_eq!(
-            status(&world, canister),
-            "Running",
-            "after request {number}"
-        );
+        let args: [&dyn AsRef<OsStr>; 3] = [&"snapshot", &"create", &canister.to_text()];
+        let cli = Cli::over(&world, kills.tap.url(), &args).within(&folder);
+        (cli, (canister, folder))
+    };
+    let requests = kills.each(begin, |(canister, folder), at, _| {
+        assert_eq!(snapshots(&world, *canister), 1, "{at}");
+        assert_eq!(status(&world, *canister), "Running", "{at}");
         // The note, if there was one, is gone.
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
-    }
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{at}");
+    });
+    assert!(requests > 5, "only {requests} requests");
 }
 
 #[test]

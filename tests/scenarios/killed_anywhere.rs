@@ -15,11 +15,11 @@ use serde_bytes::ByteBuf;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tests::World;
 use tests::cli::{Cli, binary, earlier_binary};
+use tests::kills::{Point, run_until};
 use tests::known::{Known, image};
 use tests::rescue::Rescue;
 use tests::tap::{Moment, Tap};
@@ -40,17 +40,6 @@ const FRESH_ONE_IN: u64 = 8;
 const CHUNKS_READ: u64 = 17;
 /// Chunks of the memory that is restored: every restore has all of it hashed on chain twice.
 const CHUNKS_WRITTEN: u64 = 9;
-/// How often a scenario looks whether it is time to kill.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
-
-/// Where a run is ended.
-#[derive(Clone, Copy, Debug)]
-pub enum Point {
-    /// When this request, counted from 1, is on the line.
-    Request(u64, Moment),
-    /// After this time.
-    Time(Duration),
-}
 
 /// How long a command takes when nobody kills it.
 #[derive(Clone, Copy, Debug)]
@@ -79,41 +68,6 @@ impl Length {
             Point::Time(self.time.mul_f64(random.random()))
         }
     }
-}
-
-/// Runs the command and ends it at `point`; none if it was killed.
-pub fn run_until(mut command: Command, tap: &Tap, point: Option<Point>) -> Option<ExitStatus> {
-    tap.hold(match point {
-        Some(Point::Request(number, moment)) => Some((number, moment)),
-        _ => None,
-    });
-    let begun = Instant::now();
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            if !status.success() {
-                let output = child.wait_with_output().unwrap();
-                eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-            }
-            return Some(status);
-        }
-        let is_time = matches!(point, Some(Point::Time(time)) if begun.elapsed() >= time);
-        if is_time || tap.is_held() {
-            return kill(&mut child);
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
-fn kill(child: &mut Child) -> Option<ExitStatus> {
-    child.kill().unwrap();
-    let status = child.wait().unwrap();
-    // It may have ended by itself just before.
-    status.code().map(|_| status)
 }
 
 /// Runs `cli` again and again, killed at drawn points, until it succeeds; `look` sees what each run began

@@ -27,6 +27,7 @@ pub fn earlier_binary() -> Option<PathBuf> {
 #[derive(Debug)]
 pub struct Cli {
     args: Vec<OsString>,
+    folder: Option<PathBuf>,
 }
 
 impl Cli {
@@ -34,6 +35,7 @@ impl Cli {
     pub fn over(world: &World, network: &str, args: &[&dyn AsRef<OsStr>]) -> Cli {
         let mut cli = Cli {
             args: args.iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            folder: None,
         };
         cli.args
             .extend(["--network".into(), network.into(), "--identity".into()]);
@@ -50,6 +52,15 @@ impl Cli {
     pub fn offline(args: &[&dyn AsRef<OsStr>]) -> Cli {
         Cli {
             args: args.iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            folder: None,
+        }
+    }
+
+    /// The same, run in `folder`.
+    pub fn within(self, folder: &Path) -> Cli {
+        Cli {
+            folder: Some(folder.to_path_buf()),
+            ..self
         }
     }
 
@@ -62,6 +73,9 @@ impl Cli {
     pub fn command_of(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
         command.args(&self.args);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         command
     }
 

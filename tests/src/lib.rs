@@ -19,6 +19,7 @@ pub mod hoard;
 pub mod icp;
 pub mod identity;
 pub mod images;
+pub mod kills;
 pub mod known;
 pub mod large;
 pub mod ledger;
