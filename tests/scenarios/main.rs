@@ -18,6 +18,7 @@ mod help_examples;
 mod icp_flow;
 mod icp_snapshots;
 mod identities;
+mod interrupted_restores;
 mod kept_heaps;
 mod killed_anywhere;
 mod large_memory;
