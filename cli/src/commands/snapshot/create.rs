@@ -64,10 +64,11 @@ pub async fn execute(
         .await?
         .into_iter()
         .find(|s| s.id == id);
+    // Before it is told of: who has heard of this one and orders another gets another.
+    StopNote::remove(&note)?;
     if let Some(made) = made {
         output.say(&Event::snapshot(canister, &made));
     }
-    StopNote::remove(&note)?;
     Ok(0)
 }
 
