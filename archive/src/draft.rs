@@ -13,7 +13,7 @@
 use crate::digests::{ChunkDigests, sha256};
 use crate::error::ArchiveError;
 use crate::files::{self, create_folder, read_small, remove_if_present, write_atomic};
-use crate::layout::Layout;
+use crate::layout::{Layout, check_canister};
 use crate::lock::{Exclusive, Guard};
 use crate::manifest::{self, FORMAT_VERSION, FileEntry, MANIFEST_FORMAT, Manifest, MemoryEntry};
 use crate::memory::Memory;
@@ -78,7 +78,7 @@ impl Draft {
         let layout = lock.layout();
         let held = held_subject(layout)?;
         if let Some(held) = &held {
-            layout.check_canister(&held.canister, &subject.canister)?;
+            check_canister(layout.root(), &held.canister, &subject.canister)?;
         }
         create_folder(&layout.sidecar())?;
         if let Some(held) = held.filter(|_| subject.snapshot.is_some())

@@ -48,21 +48,6 @@ impl Layout {
         &self.root
     }
 
-    /// Refuses a directory that holds a backup of `held` to one of `asked`.
-    ///
-    /// # Errors
-    /// [`ArchiveError::OtherCanister`].
-    pub fn check_canister(&self, held: &str, asked: &str) -> Result<(), ArchiveError> {
-        if held == asked {
-            return Ok(());
-        }
-        Err(ArchiveError::OtherCanister {
-            path: self.root.clone(),
-            held: held.into(),
-            asked: asked.into(),
-        })
-    }
-
     /// Snapshot metadata.
     pub fn metadata(&self) -> PathBuf {
         self.root.join("metadata.json")
@@ -145,6 +130,21 @@ impl Layout {
         let parts: Vec<_> = inner.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")
     }
+}
+
+/// Refuses what lies at `path` and is of the canister `held` to one who asks for `asked`.
+///
+/// # Errors
+/// [`ArchiveError::OtherCanister`].
+pub fn check_canister(path: &Path, held: &str, asked: &str) -> Result<(), ArchiveError> {
+    if held == asked {
+        return Ok(());
+    }
+    Err(ArchiveError::OtherCanister {
+        path: path.to_path_buf(),
+        held: held.into(),
+        asked: asked.into(),
+    })
 }
 
 /// File name of a memory image.

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tests::cli::Cli;
-use tests::hoard::{Hoard, Holdings, Hook, Note, Place, Rule};
+use tests::hoard::{CHECKS, Hoard, Holdings, Hook, Note, Place, Rule, heal};
 use tests::kills::Kills;
 use tests::rescue::Rescue;
 use tests::tap::Tap;
@@ -19,14 +19,6 @@ const CHOICE: i32 = 9;
 const NO_WAY: i32 = 10;
 /// Of some ninety requests of a whole `heal`, one in so many is one to be killed after: a heal takes seconds.
 const HEALING_EVERY: u64 = 8;
-const CHECKS: [&str; 6] = [
-    "--check",
-    "digest",
-    "--check",
-    "numbers=(0, 20)",
-    "--check",
-    "apply=(5)",
-];
 
 /// A broken canister and who is to heal it.
 struct Ward {
@@ -66,21 +58,15 @@ impl Ward {
     }
 
     fn heal_over(&self, network: &str, more: &[&str]) -> Cli {
-        let (directory, fixed) = (self.directory(), crate::file("hoard_fixed"));
-        let canister = self.hoard.canister.to_text();
-        let rescue = self.rescue.canister.to_text();
-        let mut args: Vec<&dyn AsRef<OsStr>> = vec![
-            &"heal",
-            &canister,
-            &"--fixed",
-            &fixed,
-            &"-o",
+        let (canister, directory) = (self.hoard.canister, self.directory());
+        heal(
+            &self.world,
+            network,
+            canister,
+            self.rescue,
             &directory,
-            &"--rescue",
-            &rescue,
-        ];
-        args.extend(more.iter().map(|text| text as &dyn AsRef<OsStr>));
-        Cli::over(&self.world, network, &args)
+            more,
+        )
     }
 
     /// Insists that an upgrade fails as `complaint` says, and leaves the canister as it is.
@@ -138,11 +124,7 @@ impl Ward {
 fn runs_without_snapshots(world: &World, hoard: Hoard) {
     let status = world.status(hoard.canister).status;
     assert_eq!(format!("{status:?}"), "Running");
-    let operator = Some(world.operator.principal);
-    let snapshots = world
-        .pic
-        .list_canister_snapshots(hoard.canister, operator)
-        .unwrap();
+    let snapshots = world.snapshots(hoard.canister);
     assert!(snapshots.is_empty(), "{snapshots:?}");
 }
 
@@ -330,20 +312,9 @@ fn what_cannot_be_healed_is_told_beforehand_and_why() {
         };
         rescue.take_control_of(&world, hoard.canister);
         let directory = world.folder.path().join(hoard.canister.to_text());
-        let fixed = crate::file("hoard_fixed");
-        let (canister, rescue) = (hoard.canister.to_text(), rescue.canister.to_text());
-        let args: [&dyn AsRef<OsStr>; 9] = [
-            &"heal",
-            &canister,
-            &"--fixed",
-            &fixed,
-            &"-o",
-            &directory,
-            &"--rescue",
-            &rescue,
-            &"--yes",
-        ];
-        let said = ends_with(&Cli::new(&world, &args), NO_WAY);
+        let (canister, network) = (hoard.canister, world.url());
+        let heal = heal(&world, &network, canister, rescue, &directory, &["--yes"]);
+        let said = ends_with(&heal, NO_WAY);
         assert!(said.contains("it traps"), "{said}");
         assert!(said.contains(reason), "{said}");
         assert_eq!(world.module_hash(hoard.canister), Some(sha256(&module)));
@@ -442,15 +413,15 @@ fn a_canister_that_goes_on_after_the_look_is_looked_at_again() {
 fn finishes_in_spite_of_kills(every: u64, more: &[&str], judge: impl Fn(&Ward, &str, &str)) {
     let world = Rc::new(World::new());
     let rescue = Rescue::install(&world);
+    let tap = Tap::start(&world.url());
     let kills = Kills {
-        tap: &Tap::start(&world.url()),
         every,
-        until: None,
+        ..Kills::after_each(&tap)
     };
     let begin = || {
         let hoard = Hoard::broken(&world, Hook::not_grown, Place::heap);
         let ward = Ward::of(world.clone(), rescue, hoard);
-        (ward.heal_over(kills.tap.url(), more), ward)
+        (ward.heal_over(tap.url(), more), ward)
     };
     let requests = every * kills.each(begin, judge);
     assert!(requests > 10, "only {requests} requests");
@@ -462,7 +433,7 @@ fn a_look_killed_after_any_request_goes_on_and_leaves_no_snapshot() {
         let (pic, canister) = (&ward.world.pic, ward.hoard.canister);
         let operator = Some(ward.world.operator.principal);
         // One whose id never came back belongs to nobody: it is named, not deleted.
-        for left in pic.list_canister_snapshots(canister, operator).unwrap() {
+        for left in ward.world.snapshots(canister) {
             let name = format!("snapshot delete {canister} {}", hex::encode(&left.id));
             assert!(said.contains(&name), "{at}: {said}");
             pic.delete_canister_snapshot(canister, operator, left.id)

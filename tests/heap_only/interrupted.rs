@@ -15,17 +15,14 @@ fn finishes_in_spite_of_kills(
     judge: impl Fn(&World, Hoard, &str),
 ) {
     let world = World::new();
-    let kills = Kills {
-        tap: &Tap::start(&world.url()),
-        every: 1,
-        until: None,
-    };
+    let tap = Tap::start(&world.url());
+    let kills = Kills::after_each(&tap);
     let more: Vec<&dyn AsRef<std::ffi::OsStr>> =
         more.iter().map(|text| text as &dyn AsRef<_>).collect();
     let begin = || {
         let hoard = Hoard::broken(&world, hook, Place::heap);
         let before = hoard.holdings(&world);
-        let cli = ic_rescue_over(&world, kills.tap.url(), verb, hoard, &more);
+        let cli = ic_rescue_over(&world, tap.url(), verb, hoard, &more);
         (cli, (hoard, before))
     };
     let requests = kills.each(begin, |(hoard, before), at, _| {

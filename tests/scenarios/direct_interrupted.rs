@@ -41,16 +41,9 @@ fn backup_by(
     )
 }
 
-fn snapshots(world: &World, canister: Principal) -> usize {
-    let sender = Some(world.operator.principal);
-    let held = world.pic.list_canister_snapshots(canister, sender);
-    held.unwrap().len()
-}
-
-fn status(world: &World, canister: Principal) -> String {
-    let sender = Some(world.operator.principal);
-    let status = world.pic.canister_status(canister, sender);
-    format!("{:?}", status.unwrap().status)
+fn assert_runs(world: &World, canister: Principal, at: &str) {
+    let status = world.status(canister).status;
+    assert_eq!(format!("{status:?}"), "Running", "{at}");
 }
 
 /// Insists on a finished backup with the patient's own module, which can be loaded as a snapshot.
@@ -67,18 +60,18 @@ fn assert_whole(directory: &Path, at: &str) {
 /// snapshot.
 fn kill_after_each_request(route: &str, last: &str, look: impl Fn(&World, Principal, &str)) {
     let world = World::new();
+    let tap = Tap::start(&world.url());
     let kills = Kills {
-        tap: &Tap::start(&world.url()),
-        every: 1,
         until: Some(last),
+        ..Kills::after_each(&tap)
     };
     let begin = || {
         let (canister, directory) = patient(&world);
-        let cli = backup_by(route, &world, kills.tap.url(), canister, &directory);
+        let cli = backup_by(route, &world, tap.url(), canister, &directory);
         (cli, (canister, directory))
     };
     kills.each(begin, |(canister, directory), at, _| {
-        assert_eq!(snapshots(&world, *canister), 1, "{at}");
+        assert_eq!(world.snapshots(*canister).len(), 1, "{at}");
         assert_whole(directory, at);
         look(&world, *canister, at);
     });
@@ -95,7 +88,7 @@ fn a_backup_by_snapshot_killed_after_any_request_takes_one_snapshot_and_leaves_i
         "--by-snapshot",
         "read_canister_snapshot_data",
         |world, canister, at| {
-            assert_eq!(status(world, canister), "Running", "{at}");
+            assert_runs(world, canister, at);
         },
     );
 }
@@ -103,21 +96,18 @@ fn a_backup_by_snapshot_killed_after_any_request_takes_one_snapshot_and_leaves_i
 #[test]
 fn an_order_for_a_snapshot_killed_after_any_request_takes_one_and_leaves_the_canister_running() {
     let world = World::new();
-    let kills = Kills {
-        tap: &Tap::start(&world.url()),
-        every: 1,
-        until: None,
-    };
+    let tap = Tap::start(&world.url());
+    let kills = Kills::after_each(&tap);
     let begin = || {
         let (canister, folder) = patient(&world);
         fs::create_dir(&folder).unwrap();
         let args: [&dyn AsRef<OsStr>; 3] = [&"snapshot", &"create", &canister.to_text()];
-        let cli = Cli::over(&world, kills.tap.url(), &args).within(&folder);
+        let cli = Cli::over(&world, tap.url(), &args).within(&folder);
         (cli, (canister, folder))
     };
     let requests = kills.each(begin, |(canister, folder), at, _| {
-        assert_eq!(snapshots(&world, *canister), 1, "{at}");
-        assert_eq!(status(&world, *canister), "Running", "{at}");
+        assert_eq!(world.snapshots(*canister).len(), 1, "{at}");
+        assert_runs(&world, *canister, at);
         // The note, if there was one, is gone.
         assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{at}");
     });
@@ -136,7 +126,7 @@ fn a_lost_reply_to_the_order_for_a_snapshot_leaves_no_second_one() {
     let told = backup(&world, &world.url(), canister, &directory).succeed();
     assert_eq!(faults.struck(), [1]);
     assert!(told.contains("had to be repeated"), "{told}");
-    assert_eq!(snapshots(&world, canister), 1);
+    assert_eq!(world.snapshots(canister).len(), 1);
     assert_whole(&directory, "the reply was lost");
 }
 
@@ -167,10 +157,7 @@ fn a_newer_snapshot_of_somebody_else_is_not_taken_for_the_way_back() {
         )
     };
     assert_eq!(read("ic-rescue/manifest.json")["canister_version"], version);
-    let held = world
-        .pic
-        .list_canister_snapshots(canister, Some(world.operator.principal))
-        .unwrap();
+    let held = world.snapshots(canister);
     let of_ours = held
         .iter()
         .find(|snapshot| hex::encode(&snapshot.id) == ours)

@@ -195,9 +195,7 @@ fn lost_replies_to_the_last_steps_of_a_case_are_got_over() {
             .unwrap();
         let close = ["close", &patient, "--delete-snapshot"];
         lose_reply(&flow, &world, &faults, "close", &close);
-        let sender = Some(world.operator.principal);
-        let held = world.pic.list_canister_snapshots(ledger.canister, sender);
-        assert!(held.unwrap().is_empty(), "{method}");
+        assert!(world.snapshots(ledger.canister).is_empty(), "{method}");
     }
     // And once more, as after a kill.
     let rescue = flow.rescue().canister.to_text();

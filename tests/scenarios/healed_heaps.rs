@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::cli::Cli;
+use tests::hoard::{CHECKS, heal};
 use tests::rescue::Rescue;
 use tests::{World, sha256, wasms};
 
@@ -132,27 +133,17 @@ impl<'a> Hoard<'a> {
 
     /// `ic-rescue heal` with the fixed build.
     fn heal(&self, rescue: &Rescue, more: &[&str]) -> Cli {
-        let (canister, directory) = (self.canister.to_text(), self.folder("healing"));
-        let fixed = wasms::folder().join("patients/hoard_fixed.wasm");
-        let rescue = rescue.canister.to_text();
-        let mut args: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
-            &"heal",
-            &canister,
-            &"--fixed",
-            &fixed,
-            &"-o",
+        let directory = self.folder("healing");
+        let network = self.world.url();
+        let more = [&CHECKS[..], more].concat();
+        heal(
+            self.world,
+            &network,
+            self.canister,
+            *rescue,
             &directory,
-            &"--rescue",
-            &rescue,
-            &"--check",
-            &"digest",
-            &"--check",
-            &"numbers=(0, 20)",
-            &"--check",
-            &"apply=(5)",
-        ];
-        args.extend(more.iter().map(|text| text as &dyn AsRef<std::ffi::OsStr>));
-        Cli::new(self.world, &args)
+            &more,
+        )
     }
 
     fn assert_healed(&self, before: &Record) {
@@ -250,13 +241,7 @@ fn a_hook_that_makes_a_forbidden_call_is_healed_however_often_it_is_interrupted(
     }
     heal.succeed();
     hoard.assert_healed(&before);
-    assert!(
-        world
-            .pic
-            .list_canister_snapshots(hoard.canister, Some(world.operator.principal))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.snapshots(hoard.canister).is_empty());
 }
 
 #[test]

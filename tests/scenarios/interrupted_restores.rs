@@ -48,25 +48,16 @@ impl Loss {
     }
 }
 
-fn snapshots(world: &World, ledger: Ledger) -> usize {
-    let operator = Some(world.operator.principal);
-    let held = world.pic.list_canister_snapshots(ledger.canister, operator);
-    held.unwrap().len()
-}
-
 fn finishes_in_spite_of_kills(more: &[&str], judge: impl Fn(&World, &Loss, &str)) {
     let world = World::new();
-    let kills = Kills {
-        tap: &Tap::start(&world.url()),
-        every: 1,
-        until: None,
-    };
+    let tap = Tap::start(&world.url());
+    let kills = Kills::after_each(&tap);
     let begin = || {
         let loss = Loss::of(&world, more[0]);
-        (loss.restore_over(&world, kills.tap.url(), more), loss)
+        (loss.restore_over(&world, tap.url(), more), loss)
     };
     let requests = kills.each(begin, |loss, at, _| {
-        let held = snapshots(&world, loss.ledger);
+        let held = world.snapshots(loss.ledger.canister).len();
         assert!((2..=SNAPSHOTS_MAX).contains(&held), "{at}: {held}");
         judge(&world, loss, at);
         assert_eq!(loss.ledger.record(&world), loss.record, "{at}");

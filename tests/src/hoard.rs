@@ -1,11 +1,15 @@
 //! The hoard patient, whose state lives in the heap, through its own methods.
 
+use crate::cli::Cli;
+use crate::rescue::Rescue;
 use crate::{World, wasms};
 use candid::{CandidType, Principal};
 use pocket_ic::RejectResponse;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Deserialize;
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// What its hook does.
 #[derive(CandidType, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,4 +187,39 @@ impl Hoard {
     pub fn upgrade_to_fixed(&self, world: &World) -> Result<(), RejectResponse> {
         world.upgrade(self.canister, wasms::load("patients/hoard_fixed"))
     }
+}
+
+/// Checks that tell whether a hoard is what it was.
+pub const CHECKS: [&str; 6] = [
+    "--check",
+    "digest",
+    "--check",
+    "numbers=(0, 20)",
+    "--check",
+    "apply=(5)",
+];
+
+/// `ic-rescue heal` over `canister`, with the fixed build of a hoard.
+pub fn heal(
+    world: &World,
+    network: &str,
+    canister: Principal,
+    rescue: Rescue,
+    directory: &Path,
+    more: &[&str],
+) -> Cli {
+    let fixed = wasms::folder().join("patients/hoard_fixed.wasm");
+    let (canister, rescue) = (canister.to_text(), rescue.canister.to_text());
+    let mut args: Vec<&dyn AsRef<OsStr>> = vec![
+        &"heal",
+        &canister,
+        &"--fixed",
+        &fixed,
+        &"-o",
+        &directory,
+        &"--rescue",
+        &rescue,
+    ];
+    args.extend(more.iter().map(|text| text as &dyn AsRef<OsStr>));
+    Cli::over(world, network, &args)
 }

@@ -62,7 +62,16 @@ pub struct Kills<'a> {
     pub until: Option<&'a str>,
 }
 
-impl Kills<'_> {
+impl<'a> Kills<'a> {
+    /// Kills after each request of a command.
+    pub fn after_each(tap: &'a Tap) -> Kills<'a> {
+        Kills {
+            tap,
+            every: 1,
+            until: None,
+        }
+    }
+
     /// Kills a command after one of its requests and runs it again, with another canister and a later request each
     /// time. `begin` makes the canister and the command; `judge` is told the canister, where the command was killed,
     /// and what it said in the end. Returns the number of kills.

@@ -7,7 +7,7 @@ use ic_management_canister_types::{
     CanisterInstallMode, InstallCodeArgs, UpgradeFlags, WasmMemoryPersistence,
 };
 use pocket_ic::common::rest::{IcpFeatures, IcpFeaturesConfig, RawEffectivePrincipal};
-use pocket_ic::{CanisterStatusResult, PocketIc, PocketIcBuilder, RejectResponse};
+use pocket_ic::{CanisterStatusResult, PocketIc, PocketIcBuilder, RejectResponse, Snapshot};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -204,6 +204,13 @@ impl World {
     /// The hash of the module `canister` holds.
     pub fn module_hash(&self, canister: Principal) -> Option<Vec<u8>> {
         self.status(canister).module_hash
+    }
+
+    /// The snapshots of `canister`.
+    pub fn snapshots(&self, canister: Principal) -> Vec<Snapshot> {
+        self.pic
+            .list_canister_snapshots(canister, Some(self.operator.principal))
+            .unwrap()
     }
 
     /// The whole stable memory of `canister`, as the server sees it.

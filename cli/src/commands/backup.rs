@@ -20,6 +20,7 @@ use crate::output::{Event, Output};
 use crate::patient::Patient;
 use crate::routes::{self, Prepared};
 use crate::transfer::fetch::{FetchOptions, fetch_image};
+use archive::layout::check_canister;
 use archive::lock::Guard;
 use archive::manifest::{Attestation, Manifest};
 use archive::metadata::Metadata;
@@ -144,8 +145,7 @@ pub async fn execute(
     // The directory first: a mistake there must show before anything on chain is changed.
     let lock = Exclusive::create(&args.output)?;
     if let Some(held) = Draft::peek(&lock)? {
-        lock.layout()
-            .check_canister(&held.canister, &canister.to_text())?;
+        check_canister(&args.output, &held.canister, &canister.to_text())?;
     }
     let context = Context::open(network, "backup").await?;
     let prepared = match args.route() {

@@ -9,7 +9,7 @@ use crate::offline_patient::{PatientArgs, beside, engine, open};
 use crate::output::{Event, Output};
 use crate::report::OfflineEvent;
 use crate::ways;
-use archive::Layout;
+use archive::layout::check_canister;
 use candid::{Nat, Principal};
 use clap::Args;
 use offline::prognosis::Question;
@@ -92,8 +92,11 @@ async fn prognosis(
             canister: None,
         };
         let patient = open(&args, &network, &engine, &output)?;
-        Layout::new(&args.directory)
-            .check_canister(&patient.canister.to_text(), &canister.to_text())?;
+        check_canister(
+            &args.directory,
+            &patient.canister.to_text(),
+            &canister.to_text(),
+        )?;
         let question = Question {
             surroundings: Surroundings::default(),
             rules: Rules::default(),

@@ -7,7 +7,7 @@ use super::way_back;
 use crate::error::CliError;
 use crate::management::Management;
 use crate::output::Output;
-use archive::ArchiveError;
+use archive::layout::check_canister;
 use archive::stop_note::StopNote;
 use ic_management_canister_types as ic;
 use std::path::Path;
@@ -26,14 +26,10 @@ pub async fn take(
 ) -> Result<Vec<u8>, CliError> {
     let canister = management.canister().to_text();
     let earlier = StopNote::read(note_path)?;
-    if let Some(held) = earlier.as_ref().filter(|note| note.canister != canister) {
-        return Err(CliError::Archive(ArchiveError::OtherCanister {
-            path: note_path.to_path_buf(),
-            held: held.canister.clone(),
-            asked: canister,
-        }));
+    if let Some(note) = &earlier {
+        check_canister(note_path, &note.canister, &canister)?;
     }
-    let runs = runs(management).await?;
+    let runs = management.status().await?.status == ic::CanisterStatusType::Running;
     if !runs && earlier.is_none() {
         return take_stopped(management, replace, output).await;
     }
@@ -44,13 +40,13 @@ pub async fn take(
     if !runs {
         output.step("an interrupted command stopped the canister: go on from there");
     }
-    let id = match held_of(management, &note).await? {
+    let (id, runs) = match held_of(management, &note).await? {
         Some(id) => {
             output.step(format!(
                 "an interrupted command took snapshot {}",
                 hex::encode(&id)
             ));
-            id
+            (id, runs)
         }
         None => {
             note.snapshot = None;
@@ -61,7 +57,7 @@ pub async fn take(
                     note.snapshot = Some(hex::encode(&id));
                     output.step(format!("{done} snapshot {}", hex::encode(&id)));
                     note.write(note_path)?;
-                    id
+                    (id, false)
                 }
                 Err(error) => {
                     management.start().await?;
@@ -71,7 +67,7 @@ pub async fn take(
             }
         }
     };
-    if !self::runs(management).await? {
+    if !runs {
         output.step("start the canister");
         management.start().await?;
     }
@@ -93,10 +89,6 @@ pub async fn take_stopped(
     let id = management.take(replace).await?;
     output.step(format!("took snapshot {}", hex::encode(&id)));
     Ok(id)
-}
-
-async fn runs(management: &Management<'_>) -> Result<bool, CliError> {
-    Ok(management.status().await?.status == ic::CanisterStatusType::Running)
 }
 
 /// The snapshot that is noted, if the canister still has it.

@@ -1,7 +1,8 @@
 //! Moving memory images: what to move is planned, then moved by bounded workers, each piece checked.
 //!
 //! [`plan`] and [`pace`] are pure. [`lanes`] finds out how many requests at once bring the most, [`pool`] bounds the
-//! work under way, [`retry`] repeats what may pass, [`fetch`] and [`send`] put them together. Memory use depends on the number of workers, never on the size of an image.
+//! work under way, [`retry`] repeats what may pass, [`fetch`] and [`send`] put them together. Memory use depends on
+//! the number of workers, never on the size of an image.
 
 pub mod fetch;
 pub mod lanes;

@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::routes::snapshot::download;
 use crate::snapshots::parse_id;
-use archive::lock::Guard;
+use archive::layout::check_canister;
 use archive::{Draft, Exclusive};
 use clap::Args;
 use std::path::PathBuf;
@@ -42,8 +42,7 @@ pub async fn execute(
     // The directory first: a mistake there must show before the network is asked.
     let lock = Exclusive::create(&args.output)?;
     if let Some(held) = Draft::peek(&lock)? {
-        lock.layout()
-            .check_canister(&held.canister, &canister.to_text())?;
+        check_canister(&args.output, &held.canister, &canister.to_text())?;
     }
     let context = Context::open(network, "snapshot download").await?;
     download(lock, &context, canister, &id_bytes(&args.snapshot), output).await?;
